@@ -1,0 +1,177 @@
+"""The model, r̂ = link(μ + b_u + b_i + p_u·q_i), written once for NumPy and torch alike.
+
+``link`` is the identity, or with ``y_range=(low, high)`` the sigmoid low + (high − low) / (1 + e⁻ˣ), which squeezes every
+prediction into the open interval. Without ``biased`` the terms b_u and b_i are left out.
+
+The factors are not unique: for any invertible A the pairs (P, Q) and (P Aᵀ, Q A⁻¹) predict the same, and with biases a
+constant added to all p_u or all q_i can be taken back in the biases. `canonical` picks one representative, so that
+the same fit always puts the same numbers into the same cells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from xlcollab.errors import OptionError
+
+__all__ = [
+    "Factors",
+    "FloatArray",
+    "IntArray",
+    "Model",
+    "canonical",
+    "link",
+    "predict_all",
+    "predict_pairs",
+    "predict_rows",
+]
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+IntArray: TypeAlias = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Model:
+    """Which terms the model has: k factors, biases or not, and the range that a sigmoid squeezes predictions into.
+
+    ``n_factors`` may be 0 where there are biases. ``y_range`` is (low, high) in the units of the ratings; None means
+    that predictions are not squeezed.
+    """
+
+    n_factors: int = 5
+    biased: bool = False
+    y_range: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.n_factors, bool) or int(self.n_factors) != self.n_factors or self.n_factors < 0:
+            raise OptionError(f"n_factors is {self.n_factors!r}; it is a whole number, 0 or more.")
+        if self.n_factors == 0 and not self.biased:
+            raise OptionError("A model without factors needs biases: pass biased=True, or n_factors of 1 or more.")
+        object.__setattr__(self, "n_factors", int(self.n_factors))
+        if self.y_range is not None:
+            low, high = (float(end) for end in self.y_range)
+            if not (np.isfinite(low) and np.isfinite(high) and low < high):
+                raise OptionError(f"y_range is ({low:g}, {high:g}); it is two finite numbers, the lower one first.")
+            object.__setattr__(self, "y_range", (low, high))
+
+    @property
+    def name(self) -> str:
+        """The model in a few words: ``dot, 5 factors`` or ``bias, 50 factors, range 0 to 5.5``."""
+        words = ["bias" if self.biased else "dot", f"{self.n_factors} factor{'' if self.n_factors == 1 else 's'}"]
+        if self.y_range is not None:
+            words.append(f"range {self.y_range[0]:g} to {self.y_range[1]:g}")
+        return ", ".join(words)
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """The parameters: P (m, k), Q (n, k), b_u (m,), b_i (n,) and μ.
+
+    Float64 NumPy arrays wherever a caller sees them; inside the torch solver tensors stand in the same places. Leading
+    dimensions (one for each start, say) are carried through by every function here except `canonical`. The
+    biases are zeros where the model has none.
+    """
+
+    user_factors: FloatArray
+    item_factors: FloatArray
+    user_bias: FloatArray
+    item_bias: FloatArray
+    mean: float = 0.0
+
+    def rows(self, user_idx: IntArray, item_idx: IntArray) -> Factors:
+        """The rows that belong to N pairs: p (N, k), q (N, k), b_u (N,), b_i (N,)."""
+        return Factors(
+            self.user_factors[..., user_idx, :],
+            self.item_factors[..., item_idx, :],
+            self.user_bias[..., user_idx],
+            self.item_bias[..., item_idx],
+            self.mean,
+        )
+
+    def folded(self) -> Factors:
+        """The same predictions with μ = 0: μ goes into the item biases. Only for a model with biases."""
+        return replace(self, item_bias=self.item_bias + self.mean, mean=0.0)
+
+
+def link(model: Model, linear: FloatArray) -> FloatArray:
+    """The prediction for a linear predictor of any shape: itself, or squeezed into ``y_range``.
+
+    The sigmoid is written as ½(1 + tanh ½x), which overflows for no x.
+    """
+    if model.y_range is None:
+        return linear
+    low, high = model.y_range
+    half = 0.5 * linear
+    # Tensors have the method, arrays the function.
+    squeezed = half.tanh() if hasattr(half, "tanh") else np.tanh(half)
+    return low + 0.5 * (high - low) * (1.0 + squeezed)
+
+
+def predict_rows(model: Model, rows: Factors) -> FloatArray:
+    """r̂ (…, N) for the gathered rows of N pairs (`Factors.rows`)."""
+    linear = (rows.user_factors * rows.item_factors).sum(-1)
+    if model.biased:
+        linear = linear + rows.user_bias + rows.item_bias
+    return link(model, linear + rows.mean)
+
+
+def predict_pairs(model: Model, factors: Factors, user_idx: IntArray, item_idx: IntArray) -> FloatArray:
+    """r̂ (…, N) for the pairs (user_idx[n], item_idx[n]), positions from 0."""
+    return predict_rows(model, factors.rows(user_idx, item_idx))
+
+
+def predict_all(model: Model, factors: Factors) -> FloatArray:
+    """r̂ (…, m, n) for every user and item."""
+    linear = factors.user_factors @ factors.item_factors.swapaxes(-1, -2)
+    if model.biased:
+        linear = linear + factors.user_bias[..., :, None] + factors.item_bias[..., None, :]
+    return link(model, linear + factors.mean)
+
+
+def canonical(model: Model, factors: Factors, *, centre: bool = True) -> Factors:
+    """The one representative among all factors that predict the same.
+
+    P·Qᵀ = U S Vᵀ (SVD, singular values falling), P = U √S, Q = V √S, and each column pair has the sign that makes the
+    entry of largest magnitude in Q positive (the first of equals).
+
+    With biases and ``centre`` the linear predictor X = μ + b_u + b_i + P·Qᵀ is split in the one way in which P and Q
+    have column means 0: b_i is the mean of X over all users (an item's general level), b_u the mean of X over all items less
+    the mean of all X (how far a user stands above or below the average one, so that Σ b_u = 0), and μ = 0. ``centre=False`` is for
+    penalised fits, whose biases and μ are determined by the penalty and stay as they are.
+
+    When two singular values are equal, the columns that belong to them are determined up to a rotation only.
+    """
+    P, Q = np.asarray(factors.user_factors, dtype=float), np.asarray(factors.item_factors, dtype=float)
+    b_u, b_i = np.asarray(factors.user_bias, dtype=float), np.asarray(factors.item_bias, dtype=float)
+    mean = float(factors.mean)
+    if model.biased and centre:
+        p_mean, q_mean = P.mean(axis=0), Q.mean(axis=0)  # (k,)
+        P, Q = P - p_mean, Q - q_mean
+        b_u = b_u + P @ q_mean  # P is centred by now, so that this adds nothing to the mean of b_u
+        b_i = b_i + Q @ p_mean + (p_mean @ q_mean + mean + b_u.mean())
+        b_u, mean = b_u - b_u.mean(), 0.0
+    P, Q = _balanced(P, Q)
+    return Factors(P, Q, b_u, b_i, mean)
+
+
+def _balanced(P: FloatArray, Q: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(U √S, V √S) of P·Qᵀ in (m, k) and (n, k), by way of two QR factorisations and the SVD of a k × k matrix."""
+    k = P.shape[1]
+    if k == 0:
+        return P, Q
+    p_basis, p_upper = np.linalg.qr(P)  # (m, r), (r, k) with r = min(m, k)
+    q_basis, q_upper = np.linalg.qr(Q)
+    left, singular, right = np.linalg.svd(p_upper @ q_upper.T, full_matrices=False)
+    root = np.sqrt(singular)
+    user, item = p_basis @ (left * root), q_basis @ (right.T * root)
+    largest = np.abs(item).argmax(axis=0)
+    sign = np.where(item[largest, np.arange(item.shape[1])] < 0, -1.0, 1.0)
+    user, item = user * sign, item * sign
+    missing = k - root.size  # more factors than users or items: the further columns are zero
+    if missing:
+        user, item = np.pad(user, ((0, 0), (0, missing))), np.pad(item, ((0, 0), (0, missing)))
+    return user, item
