@@ -1,8 +1,8 @@
 """Write a file whole or not at all.
 
-The bytes go to a temporary file in the target's folder, are flushed to the disk, and the temporary file is renamed over
-the target: `os.replace` is atomic within one file system on POSIX and Windows, so that a reader, or a kill at any moment,
-finds the old file or the new one and never half of either.
+The bytes go to a temporary file in the target's folder, are flushed to the disk, and the temporary file is renamed
+over the target: `os.replace` is atomic within one file system on POSIX and Windows, so that a reader, or a kill at any
+moment, finds the old file or the new one and never half of either.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _REASONS = {
 def check_target(path: str | os.PathLike[str], *, force: bool = False) -> Path:
     """Refuse a target that cannot be written before the work is done; return it as a `Path`.
 
-    Raises `CannotWriteError` when the target exists and ``force`` is not set, when it or its folder is not writable, and
-    when Excel or LibreOffice holds it open (their lock files ``~$name`` and ``.~lock.name#`` stand beside it).
+    Raises `CannotWriteError` when the target exists and ``force`` is not set, when it or its folder is not writable,
+    and when Excel or LibreOffice holds it open (their lock files ``~$name`` and ``.~lock.name#`` stand beside it).
     """
     target = Path(path)
     folder = target.parent
@@ -61,8 +61,8 @@ def check_target(path: str | os.PathLike[str], *, force: bool = False) -> Path:
 def atomic_write(path: str | os.PathLike[str], *, force: bool = False) -> Iterator[BinaryIO]:
     """A binary file to write to; it takes the target's place when the block ends without an error.
 
-    A replaced file keeps its permission bits; a new one gets those that the umask gives. On any error the temporary file is
-    removed and the target stays as it was. An `OSError` becomes a `CannotWriteError` with its reason in words.
+    A replaced file keeps its permission bits; a new one gets those that the umask gives. On any error the temporary
+    file is removed and the target stays as it was. An `OSError` becomes a `CannotWriteError` with its reason in words.
     """
     target = check_target(path, force=force)
     if target.is_symlink():

@@ -1,0 +1,147 @@
+"""Flags that several commands share, each written once, and what they turn into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from xlcollab.ratings import Label, Ratings
+
+__all__ = [
+    "ReadFlags",
+    "bar_flags",
+    "json_flag",
+    "label",
+    "model_flags",
+    "pick",
+    "read",
+    "reading_flags",
+    "solver_settings",
+    "writing_flags",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+
+
+class ReadFlags(TypedDict):
+    """The flags of `reading_flags`, under the names that `xlcollab.read_ratings` gives them."""
+
+    sheet: str | None
+    range: str | None
+    transpose: bool
+    blanks: tuple[str, ...]
+    duplicates: str
+    item_names: Path | None
+    user_names: Path | None
+
+
+def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def reading_flags(command: F) -> F:
+    """Say which table of a file holds the ratings, and how it is to be read."""
+    return _stack(
+        click.option("--sheet", metavar="NAME", help="The sheet that holds the ratings."),
+        click.option("--range", "range_", metavar="REF", help="Their range: B2:Q17, a defined name or a table."),
+        click.option("--transpose", is_flag=True, help="Items stand down the side, users across the top."),
+        click.option("--blanks", multiple=True, metavar="TEXT", help="Other marker of “not rated”: 0, n/a … (repeat)."),
+        click.option(
+            "--duplicates",
+            type=click.Choice(["error", "last", "mean"]),
+            default="error",
+            show_default=True,
+            help="What to do when a user rated an item twice.",
+        ),
+        click.option("--item-names", type=PATH, metavar="FILE", help="A file of id, name: names beside the item ids."),
+        click.option("--user-names", type=PATH, metavar="FILE", help="The same for users."),
+    )(command)
+
+
+def size_flags(command: F) -> F:
+    """Cut the ratings down to the lesson's crosstab."""
+    return _stack(
+        click.option("--users", "n_users", type=click.IntRange(1), metavar="N", help="Keep the N most active users."),
+        click.option("--items", "n_items", type=click.IntRange(1), metavar="N", help="Keep the N most rated items."),
+    )(command)
+
+
+def model_flags(command: F) -> F:
+    """Choose the model and how a solver fits it; what is not given is the solver's own default."""
+    return _stack(
+        click.option(
+            "-k", "--factors", "n_factors", type=click.IntRange(0), metavar="K", help="Factors a user and item."
+        ),
+        click.option("--bias/--no-bias", "biased", default=None, help="Add a bias for each user and item."),
+        click.option("--y-range", nargs=2, type=float, metavar="LO HI", help="Squeeze predictions into LO … HI."),
+        click.option("--seed", type=int, default=42, show_default=True, help="Same seed, same result."),
+        click.option("--restarts", type=click.IntRange(1), metavar="N", help="Random starts (scipy, torch)."),
+        click.option("--penalty", type=click.FloatRange(0), metavar="L2", help="L2 penalty (scipy, als)."),
+        click.option("--epochs", type=click.IntRange(1), metavar="N", help="Passes over the ratings (torch)."),
+        click.option("--lr", type=click.FloatRange(0, min_open=True), metavar="RATE", help="Learning rate (torch)."),
+        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where torch computes."),
+        click.option("--quality", type=click.Choice(["default", "best"]), help="Slower and better (bayes)."),
+    )(command)
+
+
+def writing_flags(command: F) -> F:
+    """Say that an existing file may be replaced."""
+    return click.option("--force", is_flag=True, help="Replace OUT if it exists.")(command)
+
+
+def bar_flags(command: F) -> F:
+    """Silence the progress bar and the warnings."""
+    return click.option("-q", "--quiet", is_flag=True, help="No progress bar, no warnings.")(command)
+
+
+def json_flag(command: F) -> F:
+    """Print JSON for scripts in place of a table."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def pick(flags: dict[str, Any]) -> ReadFlags:
+    """Take the reading flags out of a command's keywords."""
+    return ReadFlags(
+        sheet=flags.pop("sheet"),
+        range=flags.pop("range_"),
+        transpose=flags.pop("transpose"),
+        blanks=flags.pop("blanks"),
+        duplicates=flags.pop("duplicates"),
+        item_names=flags.pop("item_names"),
+        user_names=flags.pop("user_names"),
+    )
+
+
+def read(path: Path, flags: ReadFlags, n_users: int | None = None, n_items: int | None = None) -> Ratings:
+    """Read the ratings that the flags name, cut to the most active users and most rated items if asked to."""
+    from xlcollab.ratings import read_ratings
+
+    ratings = read_ratings(path, **flags)
+    if n_users or n_items:
+        ratings = ratings.crosstab(n_users=n_users, n_items=n_items)
+    return ratings
+
+
+def solver_settings(solver: str, flags: dict[str, Any]) -> dict[str, Any]:
+    """Those of the given flags that ``solver`` has an option for: a flag speaks to each solver that knows it."""
+    from xlcollab.solvers import option_names
+
+    known = option_names(solver)
+    return {name: value for name, value in flags.items() if value is not None and name in known}
+
+
+def label(text: str, among: tuple[Label, ...]) -> Label:
+    """The label that a person typed: ``293`` is the number 293 where the ratings hold numbers."""
+    by_text = {str(known): known for known in among}
+    return by_text.get(text, text)

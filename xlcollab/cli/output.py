@@ -1,0 +1,125 @@
+"""What a person or a script sees: tables, JSON, one sentence for an error, a bar for anything over a second."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from xlcollab.errors import XlcollabError, XlcollabWarning
+from xlcollab.progress import Progress
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+__all__ = ["echo_json", "echo_table", "named_errors", "progress_bar"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_BAR_AFTER = 1.0  # seconds: what ends sooner needs no bar
+
+
+def named_errors(command: F) -> F:
+    """A named error becomes one sentence on stderr (under ``--json`` an object on stdout) and its exit code.
+
+    Warnings of ours become a sentence on stderr, once each.
+    """
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore" if kwargs.get("quiet") else "default", XlcollabWarning)
+            warnings.showwarning = _show_warning
+            try:
+                return command(*args, **kwargs)
+            except XlcollabError as error:
+                if kwargs.get("as_json"):
+                    echo_json({"error": {"sheet": error.sheet, "cell": error.cell, "message": error.message}})
+                else:
+                    click.echo(f"Error: {error.message}", err=True)
+                sys.exit(error.exit_code)
+
+    return run  # type: ignore[return-value]  # wraps keeps the signature that click reads
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    click.echo(f"Warning: {message}", err=True)
+
+
+def echo_json(value: object) -> None:
+    """Print a JSON document; what is not a finite number is null."""
+    click.echo(json.dumps(_plain(value), ensure_ascii=False, indent=2))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, bool | int | str) or value is None:
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if hasattr(value, "item"):  # a NumPy scalar
+        return _plain(value.item())
+    return str(value)
+
+
+def echo_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> None:
+    """Print rows in columns, those named in ``numeric`` flush right."""
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    for row in (header, *rows):
+        cells = [
+            text.rjust(width) if column in numeric else text.ljust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+@contextmanager
+def progress_bar(quiet: bool) -> Iterator[Callable[[Progress], bool | None] | None]:
+    """A callback that draws a bar on stderr once a computation has lasted a second."""
+    if quiet:
+        yield None
+        return
+    bar = _Bar()
+    try:
+        yield bar
+    finally:
+        bar.close()
+
+
+class _Bar:
+    """tqdm, imported when the first second is over."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.task = ""
+        self.bar: tqdm[Any] | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.task != self.task:
+            self.close()
+            self.task, self.started = progress.task, time.monotonic()
+        if self.bar is None:
+            if time.monotonic() - self.started < _BAR_AFTER:
+                return
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=progress.total or None, desc=progress.task, file=sys.stderr, leave=False)
+        self.bar.update(progress.done - self.bar.n)
+        if progress.value is not None:
+            self.bar.set_postfix_str(f"{progress.value:.4f}", refresh=False)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None

@@ -1,0 +1,154 @@
+"""``xlcollab predict`` and ``xlcollab recommend``: what one fit says of a user and an item, or of a user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from xlcollab.cli.options import (
+    PATH,
+    bar_flags,
+    json_flag,
+    label,
+    model_flags,
+    pick,
+    read,
+    reading_flags,
+    solver_settings,
+    writing_flags,
+)
+from xlcollab.cli.output import echo_json, echo_table, named_errors, progress_bar
+
+if TYPE_CHECKING:
+    from xlcollab.fitting import Fit
+
+__all__ = ["predict", "recommend"]
+
+
+def _source_flags(command: Any) -> Any:
+    for decorate in (
+        named_errors,
+        json_flag,
+        bar_flags,
+        model_flags,
+        reading_flags,
+        click.option("--solver", default="bayes", show_default=True, metavar="NAME", help="For ratings: what to fit."),
+    ):
+        command = decorate(command)
+    return command
+
+
+def _fit_of(source: Path, solver: str, seed: int, quiet: bool, flags: dict[str, Any]) -> Fit:
+    """The fit saved in ``source``, or a fit of the ratings in it."""
+    from xlcollab.fitting import fit, is_saved_fit, load
+
+    reading = pick(flags)
+    if is_saved_fit(source):
+        return load(source)
+    model = {name: flags.pop(name) for name in ("n_factors", "biased", "y_range")}
+    with progress_bar(quiet) as on_progress:
+        return fit(
+            read(source, reading),
+            solver=solver,
+            seed=seed,
+            on_progress=on_progress,
+            **model,
+            **solver_settings(solver, flags),
+        )
+
+
+@click.command()
+@click.argument("source", type=PATH)
+@click.option("--user", metavar="ID", help="The user.")
+@click.option("--item", metavar="ID", help="The item.")
+@click.option("--pairs", type=PATH, metavar="FILE", help="A table of user and item: a prediction for each row.")
+@click.option("-o", "--output", type=PATH, metavar="FILE", help="With --pairs: a csv file for the predictions.")
+@writing_flags
+@_source_flags
+def predict(
+    source: Path,
+    user: str | None,
+    item: str | None,
+    pairs: Path | None,
+    output: Path | None,
+    force: bool,
+    solver: str,
+    seed: int,
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Predict one rating, or one for each row of a file of pairs, with its 80% interval.
+
+    SOURCE is a ratings file, a workbook or a saved model.
+
+    \b
+    xlcollab predict workbooks/movielens_15x15.xlsx --user 293 --item 49
+    """
+    if (pairs is None) == (user is None or item is None):
+        raise click.UsageError("Name one --user and one --item, or a file of --pairs.")
+    if output is not None and pairs is None:
+        raise click.UsageError("--output goes with --pairs.")
+    fit = _fit_of(source, solver, seed, quiet, flags)
+    if pairs is None:
+        rows = _rows(fit, [label(str(user), fit.ratings.users)], [label(str(item), fit.ratings.items)])
+    else:
+        from xlcollab.tables import read_pairs
+
+        rows = _rows(fit, *read_pairs(pairs))
+    if output is not None:
+        from xlcollab.tables import write_rows
+
+        write_rows(output, ["user", "item", "prediction", "low", "high"], [list(row.values()) for row in rows], force)
+    elif as_json:
+        echo_json(rows if pairs is not None else rows[0])
+    else:
+        echo_table(["user", "item", "prediction", "80% interval"], [_words(row) for row in rows], numeric=(2,))
+
+
+def _rows(fit: Fit, users: list[Any], items: list[Any]) -> list[dict[str, Any]]:
+    predictions = fit.predict(users, items, unknown="mean")
+    low, high = fit.predict_interval(users, items, unknown="mean")
+    return [
+        {"user": u, "item": i, "prediction": float(p), "low": float(a), "high": float(b)}
+        for u, i, p, a, b in zip(users, items, predictions, low, high, strict=True)
+    ]
+
+
+def _words(row: dict[str, Any]) -> list[str]:
+    known = row["low"] == row["low"]  # NaN where the solver gives no interval
+    interval = f"{row['low']:.2f} to {row['high']:.2f}" if known else ""
+    return [*(str(row[key]) for key in ("user", "item") if key in row), f"{row['prediction']:.2f}", interval]
+
+
+@click.command()
+@click.argument("source", type=PATH)
+@click.option("--user", required=True, metavar="ID", help="The user.")
+@click.option("-n", "count", type=click.IntRange(1), default=10, show_default=True, metavar="N", help="How many items.")
+@_source_flags
+def recommend(
+    source: Path, user: str, count: int, solver: str, seed: int, quiet: bool, as_json: bool, **flags: Any
+) -> None:
+    """List the items that a user has not rated, best first, with their 80% intervals.
+
+    SOURCE is a ratings file, a workbook or a saved model.
+
+    \b
+    xlcollab recommend workbooks/movielens_15x15.xlsx --user 293
+    """
+    fit = _fit_of(source, solver, seed, quiet, flags)
+    user_label = label(user, fit.ratings.users)
+    names = fit.ratings.item_names
+    table = fit.recommend(user_label, n=count)
+    items = [
+        {"item": row.item, "prediction": float(row.prediction), "low": float(row.low), "high": float(row.high)}
+        for row in table.itertuples(index=False)
+    ]
+    if as_json:
+        echo_json({"user": user_label, "items": items})
+        return
+    header = ["item", "prediction", "80% interval", *(["name"] if names else [])]
+    rows = [[*_words(item), *([names.get(item["item"], "")] if names else [])] for item in items]
+    echo_table(header, rows, numeric=(1,))
