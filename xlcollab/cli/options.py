@@ -80,9 +80,7 @@ def size_flags(command: F) -> F:
 def model_flags(command: F) -> F:
     """Choose the model and how a solver fits it; what is not given is the solver's own default."""
     return _stack(
-        click.option(
-            "-k", "--factors", "n_factors", type=click.IntRange(0), metavar="K", help="Factors a user and item."
-        ),
+        click.option("-k", "--factors", "n_factors", type=click.IntRange(0), metavar="K", help="Number of factors."),
         click.option("--bias/--no-bias", "biased", default=None, help="Add a bias for each user and item."),
         click.option("--y-range", nargs=2, type=float, metavar="LO HI", help="Squeeze predictions into LO … HI."),
         click.option("--seed", type=int, default=42, show_default=True, help="Same seed, same result."),
