@@ -1,0 +1,110 @@
+"""``xlcollab fit``: what it prints, writes and refuses."""
+
+from __future__ import annotations
+
+import json
+
+import openpyxl
+import pytest
+
+
+def test_the_table_names_the_least_rmse_known(run, lesson):
+    result = run("fit", lesson, "--solver", "scipy")
+    assert result.exit_code == 0, result.output
+    assert "15 users × 15 items, 206 ratings" in result.stdout
+    assert "0.392901" in result.stdout
+
+
+def test_json_holds_the_promised_keys(run, lesson):
+    result = run("fit", lesson, "--solver", "scipy", "--bias", "--json")
+    document = json.loads(result.stdout)
+    assert set(document) >= {"input", "output", "users", "items", "ratings", "fits"}
+    (fit,) = document["fits"]
+    assert set(fit) >= {
+        "solver", "model", "n_factors", "rmse", "valid_rmse", "seconds", "iterations", "device", "status", "message",
+    }  # fmt: skip
+    assert fit["rmse"] == pytest.approx(0.31865497, abs=1e-7)
+    assert fit["valid_rmse"] is None
+    assert (document["users"], document["items"], document["ratings"]) == (15, 15, 206)
+
+
+def test_the_workbook_is_written_and_the_input_stays(run, lesson, tmp_path):
+    before = lesson.read_bytes()
+    result = run("fit", lesson, "--solver", "scipy", "-o", tmp_path / "result.xlsx")
+    assert result.exit_code == 0, result.output
+    assert lesson.read_bytes() == before
+    sheets = openpyxl.load_workbook(tmp_path / "result.xlsx").sheetnames
+    assert sheets[0] == "ratings"
+    assert "Summary" in sheets
+
+
+def test_an_existing_target_is_left_alone_without_force(run, lesson, tmp_path):
+    target = tmp_path / "result.xlsx"
+    target.write_text("mine")
+    result = run("fit", lesson, "--solver", "scipy", "-o", target)
+    assert result.exit_code == 1
+    assert "--force" in result.stderr
+    assert target.read_text() == "mine"
+
+
+def test_writing_over_the_input_needs_in_place(run, lesson, tmp_path):
+    book = tmp_path / "book.xlsx"
+    book.write_bytes(lesson.read_bytes())
+    refused = run("fit", book, "--solver", "scipy", "-o", book, "--force")
+    assert refused.exit_code == 2
+    assert "--in-place" in refused.stderr
+    assert book.read_bytes() == lesson.read_bytes()
+    assert run("fit", book, "--solver", "scipy", "--in-place").exit_code == 0
+    once = openpyxl.load_workbook(book).sheetnames
+    assert run("fit", book, "--solver", "scipy", "--in-place").exit_code == 0
+    assert openpyxl.load_workbook(book).sheetnames == once
+
+
+def test_held_out_ratings_are_reported(run, lesson):
+    result = run("fit", lesson, "--solver", "scipy", "-k", "1", "--bias", "--valid-pct", "0.2", "--json")
+    (fit,) = json.loads(result.stdout)["fits"]
+    assert fit["valid_rmse"] > fit["rmse"]
+
+
+def test_an_error_is_one_sentence_and_leaves_no_file(run, tmp_path):
+    (tmp_path / "bad.csv").write_text("user,item,rating\n1,2,3\n1,3,lots\n")
+    result = run("fit", tmp_path / "bad.csv", "-o", tmp_path / "out.xlsx")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+    assert "lots" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "out.xlsx").exists()
+
+
+def test_an_error_under_json_is_an_object_with_sheet_and_cell(run, tmp_path):
+    book = openpyxl.Workbook()
+    book.active.title = "Ratings"
+    for row in ([None, "a", "b", "c"], ["u", 1, 2, 5], ["v", 4, "lots", 2], ["w", 3, 1, 1]):
+        book.active.append(row)
+    book.save(tmp_path / "bad.xlsx")
+    result = run("fit", tmp_path / "bad.xlsx", "--json")
+    assert result.exit_code == 1
+    error = json.loads(result.stdout)["error"]
+    assert (error["sheet"], error["cell"]) == ("Ratings", "C3")
+    assert "lots" in error["message"]
+
+
+def test_an_unknown_solver_is_refused_with_the_choices(run, lesson):
+    result = run("fit", lesson, "--solver", "excel")
+    assert result.exit_code == 1
+    assert "scipy" in result.stderr
+
+
+def test_a_missing_file_is_named(run, tmp_path):
+    result = run("fit", tmp_path / "nothing.xlsx")
+    assert result.exit_code == 1
+    assert "nothing.xlsx" in result.stderr
+
+
+def test_cuda_asked_for_and_missing_is_an_error(run, lesson):
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("needs a machine without CUDA")
+    result = run("fit", lesson, "--solver", "torch", "--device", "cuda", "--epochs", "1")
+    assert result.exit_code == 1
+    assert "CUDA" in result.stderr
