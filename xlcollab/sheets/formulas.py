@@ -1,0 +1,113 @@
+"""The model and its error as Excel formulas over the cells of a mirror: `model.predict_all` once more, as text.
+
+r̂ = link(μ + b_u + b_i + p_u·q_i) becomes, for user 14 and item 27 of the 15 × 15 mirror with biases and a range ::
+
+    IF(H2="",0,$A$17+($A$18-$A$17)/(1+EXP(-(MMULT($B26:$F26,H$20:H$24)+H$19+$A26))))
+
+as in the lesson, except that the whole sum stands inside the IF: a blank predicts 0 and so adds nothing to the RMSE
+in any engine, whether its SUMXMY2 skips a pair with a blank (Excel, Gnumeric) or counts it as 0 (LibreOffice).
+
+Texts carry no leading ``=``. Only functions that Excel 2007 has, and that are not volatile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from xlcollab.sheets.layout import MirrorLayout
+from xlcollab.xlsx.cells import Area, address, column_letters, quote_sheet
+
+__all__ = ["ModelFormulas", "absolute", "clipped"]
+
+
+def absolute(row: int, column: int) -> str:
+    """``$A$17`` for row 17, column 1."""
+    return f"${column_letters(column)}${row}"
+
+
+def clipped(formula: str, low: str, high: str) -> str:
+    """The value of ``formula`` kept between the cells ``low`` and ``high``."""
+    return f"MAX({low},MIN({high},{formula}))"
+
+
+@dataclass(frozen=True)
+class ModelFormulas:
+    """Formula texts for the cells of one mirror.
+
+    ``has_mean`` says that μ is not 0 and stands in its cell. ``sheet`` is the mirror's name where the formula stands on
+    another sheet, None within the mirror.
+    """
+
+    layout: MirrorLayout
+    has_mean: bool
+    sheet: str | None = None
+
+    @property
+    def prefix(self) -> str:
+        """What goes before a reference to the mirror: nothing, ``scipy!`` or ``'my sheet'!``."""
+        return "" if self.sheet is None else f"{quote_sheet(self.sheet)}!"
+
+    @cached_property
+    def _columns(self) -> list[str]:
+        first = self.layout.first_column
+        return [column_letters(first + item) for item in range(self.layout.n_items)]
+
+    def rating(self, user: int, item: int) -> str:
+        """The known rating of the user and item at these positions (from 0)."""
+        return f"{self.prefix}{self._columns[item]}{user + 2}"
+
+    def prediction(self, user: int, item: int) -> str:
+        """r̂ for the user and item at these positions (from 0), whether rated or not."""
+        return next(self.row(user, (item,)))
+
+    def row(self, user: int, items: Iterable[int]) -> Iterator[str]:
+        """r̂ of one user for several items."""
+        begin, end = self._link
+        user_terms = self._user_terms(user)
+        for item in items:
+            terms = [pattern.replace("@", self._columns[item]) for pattern in user_terms]
+            yield f"{begin}{'+'.join(terms)}{end}"
+
+    def guarded_row(self, user: int) -> Iterator[str]:
+        """The prediction cells of one user within the mirror: 0 for a blank, else r̂."""
+        for column, formula in zip(self._columns, self.row(user, range(self.layout.n_items)), strict=True):
+            yield f'IF({self.prefix}{column}{user + 2}="",0,{formula})'
+
+    def rmse(self) -> str:
+        """√(mean squared error over the ratings there are)."""
+        ratings, predictions = self._area(self.layout.ratings), self._area(self.layout.predictions)
+        return f"SQRT(SUMXMY2({ratings},{predictions})/COUNT({ratings}))"
+
+    def cell(self, at: tuple[int, int]) -> str:
+        """A single cell of the mirror, by row and column."""
+        return f"{self.prefix}{address(*at)}"
+
+    @cached_property
+    def _link(self) -> tuple[str, str]:
+        """What stands before and behind the linear predictor."""
+        if self.layout.model.y_range is None:
+            return "", ""
+        low = f"{self.prefix}{absolute(*self.layout.range_low)}"
+        high = f"{self.prefix}{absolute(*self.layout.range_high)}"
+        return f"{low}+({high}-{low})/(1+EXP(-(", ")))"
+
+    def _user_terms(self, user: int) -> list[str]:
+        """p_u·q_i, b_i, b_u and μ, with ``@`` for the item's column letters."""
+        layout, prefix = self.layout, self.prefix
+        k, row, top = layout.model.n_factors, layout.first_user_row + user, layout.item_factors_row
+        terms = []
+        if k == 1:
+            terms.append(f"{prefix}$B{row}*{prefix}@${top}")
+        elif k > 1:
+            last = column_letters(k + 1)
+            terms.append(f"MMULT({prefix}$B{row}:${last}{row},{prefix}@${top}:@${top + k - 1})")
+        if layout.model.biased:
+            terms += [f"{prefix}@${layout.item_row}", f"{prefix}$A{row}"]
+        if self.has_mean:
+            terms.append(f"{prefix}{absolute(*layout.mean)}")
+        return terms
+
+    def _area(self, area: Area) -> str:
+        return f"{self.prefix}{area.ref}"
