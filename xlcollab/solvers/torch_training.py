@@ -138,5 +138,5 @@ class Training:
         return float(total) / len(ratings.values)
 
     def _precision(self) -> AbstractContextManager[object]:
-        """Mixed precision: matrix products in bfloat16, whose range is that of float32, so that no loss needs scaling."""
+        """Mixed precision is matrix products in bfloat16: it has float32's range, so that no loss needs scaling."""
         return torch.autocast(self.device.type, torch.bfloat16) if self.mixed_precision else nullcontext()
