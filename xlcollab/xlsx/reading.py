@@ -1,0 +1,213 @@
+"""Cells as a person sees them: numbers, text, dates, errors and formulas, made from the tokens of one sheet part."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from xlcollab.errors import DamagedFileError, FileError
+from xlcollab.xlsx.cells import Area, Cell, CellValue, ErrorValue, Formula, address
+from xlcollab.xlsx.markup import unescape_string
+from xlcollab.xlsx.scan import Token, cut_rows, dense_numbers, parse_tokens, row_tokens
+from xlcollab.xlsx.translate import FilledFormula
+
+__all__ = ["CellReader", "SheetCells", "read_cells", "read_values", "to_date", "to_serial"]
+
+_LARGEST_GRID: Final = 100_000_000
+
+
+@dataclass(frozen=True)
+class SheetCells:
+    """The cells of one sheet by (row, column), and the ranges of its array formulas."""
+
+    cells: dict[tuple[int, int], Cell]
+    array_areas: list[Area]
+
+
+@dataclass(frozen=True)
+class CellReader:
+    """What a sheet part refers to: the shared strings, which styles are dates, and where the calendar starts."""
+
+    sheet: str
+    part: str
+    strings: Callable[[], Sequence[str]]
+    date_styles: frozenset[int] = frozenset()
+    date1904: bool = False
+
+    def cell(self, token: Token, formula: Formula | None) -> Cell:
+        """The cell that a token stands for."""
+        row, col, style, kind, _, text = token
+        if text is None:
+            return Cell(None, formula, style)
+        if kind == "n":
+            number = _number(text)
+            if isinstance(number, str):
+                return Cell(number, formula, style)
+            if style in self.date_styles:
+                return Cell(to_date(number, self.date1904), formula, style, number)
+            return Cell(number, formula, style, number)
+        try:
+            return Cell(self._typed(kind, text), formula, style)
+        except (ValueError, IndexError) as error:
+            raise DamagedFileError(
+                f"{self.sheet}!{address(row, col)} is damaged: '{text}' is no value of the type '{kind}'. "
+                "Open and save the workbook in Excel.",
+                sheet=self.sheet,
+                cell=address(row, col),
+            ) from error
+
+    def _typed(self, kind: str, text: str) -> CellValue:
+        if kind == "s":
+            return self.strings()[int(text)]
+        if kind in ("str", "inlineStr"):
+            return unescape_string(text)
+        if kind == "b":
+            return text.strip() in ("1", "true")
+        if kind == "e":
+            return ErrorValue(text)
+        if kind == "d":
+            return dt.datetime.fromisoformat(text)
+        raise ValueError(kind)
+
+
+def read_cells(data: bytes, reader: CellReader) -> SheetCells:
+    """Every cell element of a sheet part, blank ones with a style included.
+
+    Raises `DamagedFileError` for XML that cannot be read and for values that are none, naming the cell.
+    """
+    cells: dict[tuple[int, int], Cell] = {}
+    array_areas: list[Area] = []
+    shared: dict[str, tuple[int, int, FilledFormula]] = {}
+    for token in _tokens(data, reader.part):
+        formula = None
+        if token[4] is not None:
+            formula = _formula(token, shared, array_areas, reader.sheet)
+        cells[token[:2]] = reader.cell(token, formula)
+    return SheetCells(cells, array_areas)
+
+
+def read_values(data: bytes, reader: CellReader, area: Area) -> list[list[CellValue]]:
+    """The values in an area, row by row; what the fast paths cannot take goes the way of `read_cells`."""
+    if area.height * area.width > _LARGEST_GRID:
+        raise FileError(
+            f"The range {area.ref} of the sheet {reader.sheet} is too large to be read whole. Name a smaller one."
+        )
+    grid: list[list[CellValue]] = [[None] * area.width for _ in range(area.height)]
+    rows = cut_rows(data)
+    dated = any(b' s="%d"' % style in data for style in reader.date_styles)
+    for row in rows or ():
+        dense = None if dated else dense_numbers(row)
+        if dense is not None:
+            number, first_col, values = dense
+            if area.first_row <= number <= area.last_row:
+                _place(grid[number - area.first_row], values, first_col - area.first_col)
+            continue
+        tokens = row_tokens(row)
+        if tokens is None:
+            rows = None
+            break
+        _place_tokens(grid, tokens, reader, area)
+    if rows is None:
+        _place_tokens(grid, parse_tokens(data, reader.part), reader, area)
+    return grid
+
+
+def _place(line: list[CellValue], values: Sequence[CellValue], offset: int) -> None:
+    start, end = max(offset, 0), min(offset + len(values), len(line))
+    if start < end:
+        line[start:end] = values[start - offset : end - offset]
+
+
+def _place_tokens(grid: list[list[CellValue]], tokens: list[Token], reader: CellReader, area: Area) -> None:
+    for token in tokens:
+        row, col = token[:2]
+        if area.first_row <= row <= area.last_row and area.first_col <= col <= area.last_col:
+            grid[row - area.first_row][col - area.first_col] = reader.cell(token, None).value
+
+
+def _tokens(data: bytes, part: str) -> list[Token]:
+    rows = cut_rows(data)
+    if rows is None:
+        return parse_tokens(data, part)
+    tokens: list[Token] = []
+    for row in rows:
+        found = row_tokens(row)
+        if found is None:
+            return parse_tokens(data, part)
+        tokens += found
+    return tokens
+
+
+def _formula(
+    token: Token, shared: dict[str, tuple[int, int, FilledFormula]], array_areas: list[Area], sheet: str
+) -> Formula:
+    row, col = token[:2]
+    assert token[4] is not None
+    attributes, text = token[4]
+    kind = attributes.get("t", "normal")
+    if kind == "shared":
+        index = attributes.get("si", "")
+        if text:
+            if "ref" in attributes:
+                shared[index] = (row, col, FilledFormula(text))
+            return Formula(text)
+        if index not in shared:
+            raise DamagedFileError(
+                f"{sheet}!{address(row, col)} shares a formula that is nowhere in the sheet. Open and save it in Excel.",
+                sheet=sheet,
+                cell=address(row, col),
+            )
+        first_row, first_col, filled = shared[index]
+        return Formula(filled.moved(row - first_row, col - first_col))
+    if kind in ("array", "dataTable"):
+        area = Area.parse(attributes.get("ref", address(row, col)))
+        array_areas.append(area)
+        if kind == "array":
+            return Formula(text, area)
+        # Excel shows a data table as {=TABLE(row input, column input)}; it stores the inputs as attributes.
+        return Formula(f"TABLE({attributes.get('r1', '')},{attributes.get('r2', '')})", area)
+    return Formula(text)
+
+
+def _number(text: str) -> int | float | ErrorValue:
+    if text.isdigit() or (text.startswith("-") and text[1:].isdigit()):
+        return int(text)
+    try:
+        number = float(text)
+    except ValueError:
+        return ErrorValue("#NUM!")  # some programs write NaN or INF, which Excel has no number for
+    return number if abs(number) < float("inf") else ErrorValue("#NUM!")
+
+
+_EPOCH_1900: Final = dt.datetime(1899, 12, 30)
+_EPOCH_1904: Final = dt.datetime(1904, 1, 1)
+_LAST_SERIAL: Final = 2_958_466  # 10000-01-01
+
+
+def to_date(number: int | float, date1904: bool) -> dt.datetime | dt.date | int | float:
+    """Excel's day number as a date, with the time where it has one; numbers that no calendar has stay numbers.
+
+    Excel counts from 1900-01-01 = 1 and believes in 1900-02-29 (day 60), so that days up to 60 lie one day off from there.
+    """
+    if not (0 if date1904 else 1) <= number < _LAST_SERIAL - (1462 if date1904 else 0) or (
+        not date1904 and 60 <= number < 61
+    ):
+        return number
+    epoch = _EPOCH_1904 if date1904 else _EPOCH_1900
+    if not date1904 and number < 60:
+        epoch += dt.timedelta(days=1)
+    moment = epoch + dt.timedelta(milliseconds=round(number * 86_400_000))
+    return moment.date() if isinstance(number, int) else moment
+
+
+def to_serial(value: dt.datetime | dt.date, date1904: bool = False) -> int | float:
+    """The day number that Excel stores for a date; a whole number where there is no time of day."""
+    moment = value if isinstance(value, dt.datetime) else dt.datetime(value.year, value.month, value.day)
+    if moment.tzinfo is not None:
+        moment = moment.replace(tzinfo=None)  # a cell has no time zone: the clock's reading is kept
+    distance = moment - (_EPOCH_1904 if date1904 else _EPOCH_1900)
+    days = distance.days - (1 if not date1904 and distance.days <= 60 else 0)
+    seconds = distance.seconds + distance.microseconds / 1e6
+    return days + seconds / 86_400 if seconds else days

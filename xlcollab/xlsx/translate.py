@@ -1,0 +1,132 @@
+"""Moving a formula: the relative references of a shared formula, brought to the cell that uses it.
+
+Excel stores a formula that is filled down or across once, at its first cell, and the others as "the same, here". In the
+other cells every relative reference moves by the distance from the first; `$` holds a row or a column still.
+"""
+
+from __future__ import annotations
+
+import re
+
+from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, column_letters, column_number
+
+__all__ = ["FilledFormula", "move_formula"]
+
+# What is copied as it stands comes first, so that nothing inside it is taken for a reference.
+_TOKEN = re.compile(
+    r"""
+      (?P<copy>
+          "(?:[^"]|"")*"                              # a text
+        | '(?:[^']|'')*'                              # a quoted sheet name
+        | \#[A-Z/0!?_]+[!?A]?                          # an error value
+        | (?<![\w.$])(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.:!]|\$)   # a number, and not the 3 of 3:7
+      )
+    | (?P<columns>(?<![\w.$\\])(\$?)([A-Za-z]{1,3}):(\$?)([A-Za-z]{1,3})(?![\w.(!\[\\]|\$))
+    | (?P<rows>(?<![\w.$\\:])(\$?)(\d{1,7}):(\$?)(\d{1,7})(?![\w.(!\\]))
+    | (?P<cell>(?<![\w.$\\])(\$?)([A-Za-z]{1,3})(\$?)([1-9]\d{0,6})(?![\w.(!\[\\?]))
+    | (?P<word>[\w\\][\w.\\?]*)                        # functions, names, tables, sheets: LOG10(, Sheet1!, Rate2.old
+    | (?P<bracket>\[)
+    """,
+    re.VERBOSE,
+)
+
+
+class FilledFormula:
+    """A formula split once at its references, to be moved many times.
+
+    ``pieces`` holds the text between the references; ``references`` one tuple each of (absolute column?, column or 0,
+    absolute row?, row or 0), where 0 stands for the missing half of a whole row or column.
+    """
+
+    __slots__ = ("pieces", "references")
+
+    def __init__(self, text: str) -> None:
+        self.pieces: list[str] = []
+        self.references: list[tuple[bool, int, bool, int]] = []
+        start = position = 0
+        while token := _TOKEN.search(text, position):
+            position = token.end()
+            if token["bracket"]:
+                position = _end_of_brackets(text, token.start())
+                continue
+            found = _references(token)
+            for reference, (begin, end) in found:
+                self.pieces.append(text[start:begin])
+                self.references.append(reference)
+                start = end
+        self.pieces.append(text[start:])
+
+    def moved(self, rows: int, cols: int) -> str:
+        """The formula as it reads ``rows`` further down and ``cols`` further right; off the sheet is #REF!."""
+        out = [self.pieces[0]]
+        for (fixed_col, col, fixed_row, row), piece in zip(self.references, self.pieces[1:], strict=True):
+            new_col = col if fixed_col or not col else col + cols
+            new_row = row if fixed_row or not row else row + rows
+            if (col and not 1 <= new_col <= MAX_COL) or (row and not 1 <= new_row <= MAX_ROW):
+                out.append("#REF!")
+            else:
+                out.append(
+                    (("$" if fixed_col else "") + column_letters(new_col) if col else "")
+                    + (("$" if fixed_row else "") + str(new_row) if row else "")
+                )
+            out.append(piece)
+        return "".join(out)
+
+
+def move_formula(text: str, rows: int, cols: int) -> str:
+    """``text`` as Excel would fill it ``rows`` down and ``cols`` across: ('A1+$B$2', 1, 1) → 'B2+$B$2'."""
+    return FilledFormula(text).moved(rows, cols)
+
+
+_Found = tuple[tuple[bool, int, bool, int], tuple[int, int]]
+
+
+def _references(token: re.Match[str]) -> list[_Found]:
+    """The references in one token, each with its span in the formula; none where the token only looks like one."""
+    kind = token.lastgroup
+    begin = token.start()
+    text = token[0]
+    if kind == "cell":
+        found = re.fullmatch(r"(\$?)([A-Za-z]+)(\$?)(\d+)", text)
+        assert found
+        if not _is_column(found[2]) or int(found[4]) > MAX_ROW:
+            return []  # ABCD1 or A9999999: a defined name
+        return [((bool(found[1]), column_number(found[2]), bool(found[3]), int(found[4])), token.span())]
+    if kind not in ("columns", "rows"):
+        return []
+    out: list[_Found] = []
+    for half in text.split(":"):
+        fixed, name = half.startswith("$"), half.lstrip("$")
+        span = (begin, begin + len(half))
+        begin = span[1] + 1
+        if kind == "columns":
+            if not _is_column(name):
+                return []
+            out.append(((fixed, column_number(name), False, 0), span))
+        else:
+            if not 1 <= int(name) <= MAX_ROW:
+                return []
+            out.append(((False, 0, fixed, int(name)), span))
+    return out
+
+
+def _is_column(letters: str) -> bool:
+    return len(letters) < 3 or letters.upper() <= "XFD"
+
+
+def _end_of_brackets(text: str, start: int) -> int:
+    """The position after the bracket that closes the one at ``start``; ``'`` escapes the sign after it."""
+    depth = 0
+    position = start
+    while position < len(text):
+        sign = text[position]
+        if sign == "'":
+            position += 1
+        elif sign == "[":
+            depth += 1
+        elif sign == "]":
+            depth -= 1
+            if depth == 0:
+                return position + 1
+        position += 1
+    return len(text)
