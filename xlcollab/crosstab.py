@@ -1,0 +1,346 @@
+"""The ratings in a workbook: crosstabs and long tables found on its sheets, or read from a range that was named.
+
+Sheets that xlcollab wrote are passed over unless they are named. Formula cells are never ratings, so that predictions,
+totals and sheets derived from others are none. Tables that say the same count once. Loads no NumPy: ``inspect`` has a
+start-up budget.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, cast
+
+from xlcollab.errors import DuplicateError, NoCrosstabError, RatingsError, SeveralCrosstabsError
+from xlcollab.grid import NUMBER, Blanks, Grid, Place, Spot
+from xlcollab.labels import Label, is_item_word, plain_label
+from xlcollab.long_tables import LongLayout
+from xlcollab.rectangles import Layout, find_layouts, layout_of
+from xlcollab.sheet_grid import resolve_range, sheet_grid
+from xlcollab.xlsx.cells import Area, CellValue, quote_sheet
+from xlcollab.xlsx.workbook import MARK
+
+if TYPE_CHECKING:
+    from xlcollab.coding import Column
+    from xlcollab.xlsx.workbook import Sheet, Workbook
+
+__all__ = ["SHEET_MARK", "Crosstab", "LongTable", "find_crosstabs", "read_crosstab", "table_of"]
+
+SHEET_MARK = MARK
+"""The hidden sheet-local name by which a sheet that xlcollab wrote is known."""
+
+
+@dataclass(frozen=True)
+class Crosstab:
+    """Ratings in a rectangle: users down the side, items across the top, whichever way they stand on the sheet.
+
+    ``values`` (m rows of n) are numbers, None where a cell is blank, a formula or a marker of "not rated". ``area`` is
+    the place on the sheet, labels included, totals left out; ``user_lines`` and ``item_lines`` are the sheet's rows and
+    columns (columns and rows if ``transposed``). ``problem`` is the error that `Ratings.from_table` raises for it.
+    ``copies`` are the other places where the same ratings stand.
+    """
+
+    place: Place
+    area: Area
+    users: tuple[Label, ...]
+    items: tuple[Label, ...]
+    values: Sequence[Sequence[float | None]] = field(repr=False)
+    user_lines: tuple[int, ...] = field(repr=False)
+    item_lines: tuple[int, ...] = field(repr=False)
+    transposed: bool = False
+    user_title: str = "user"
+    item_title: str = "item"
+    problem: RatingsError | None = None
+    copies: tuple[str, ...] = ()
+    kind: Literal["crosstab"] = "crosstab"
+
+    @property
+    def sheet(self) -> str | None:
+        """The sheet's name; None in a file of text."""
+        return self.place.sheet
+
+    @property
+    def range(self) -> str:
+        """Where it lies: 'G1:V16'."""
+        return self.area.ref
+
+    @cached_property
+    def n_ratings(self) -> int:
+        """The number of cells that hold a rating."""
+        return sum(len(row) - sum(value is None for value in row) for row in self.values)
+
+    @property
+    def n_blanks(self) -> int:
+        """The number of cells that hold none."""
+        return len(self.users) * len(self.items) - self.n_ratings
+
+    def facts(self) -> dict[tuple[Label, Label], float]:
+        """The ratings by (user, item)."""
+        return {
+            (user, item): value
+            for user, row in zip(self.users, self.values, strict=True)
+            for item, value in zip(self.items, row, strict=True)
+            if value is not None
+        }
+
+    def repeated_label(self, kind: str) -> DuplicateError:
+        """The error for the first user or item label that stands there twice, naming both cells."""
+        labels, lines = (self.users, self.user_lines) if kind == "user" else (self.items, self.item_lines)
+        second = next(at for at, label in enumerate(labels) if label in labels[:at])
+        down_the_side = (kind == "user") != self.transposed
+        spots = [
+            self.place.spot(lines[at], self.area.first_col)
+            if down_the_side
+            else self.place.spot(self.area.first_row, lines[at])
+            for at in (labels.index(labels[second]), second)
+        ]
+        return DuplicateError(
+            f"{spots[0].text} and {spots[1].text} both hold the {kind} {labels[second]!r}. "
+            "Rename one of them, or pass duplicates='last' or 'mean' (--duplicates).",
+            sheet=spots[1].sheet,
+            cell=spots[1].cell,
+        )
+
+
+@dataclass(frozen=True)
+class LongTable:
+    """Ratings in a long table, one row a rating: columns of equal length, rows without a rating left out.
+
+    The columns are lists, or arrays where a file was read by pandas. ``lines`` are the rows in the file, ``columns``
+    those of user, item and rating, counted from 1.
+    """
+
+    place: Place
+    area: Area
+    user_column: Column = field(repr=False)
+    item_column: Column = field(repr=False)
+    rating_column: Column = field(repr=False)
+    timestamp_column: Column | None = field(repr=False)
+    lines: Sequence[int] = field(repr=False)
+    columns: tuple[int, int, int]
+    user_title: str = "user"
+    item_title: str = "item"
+    problem: RatingsError | None = None
+    copies: tuple[str, ...] = ()
+    kind: Literal["long"] = "long"
+
+    @property
+    def sheet(self) -> str | None:
+        """The sheet's name; None in a file of text."""
+        return self.place.sheet
+
+    @property
+    def range(self) -> str:
+        """Where it lies: 'A1:C101'."""
+        return self.area.ref
+
+    @cached_property
+    def users(self) -> tuple[Label, ...]:
+        """The distinct users, as they appear."""
+        return tuple(dict.fromkeys(self.user_column))
+
+    @cached_property
+    def items(self) -> tuple[Label, ...]:
+        """The distinct items, as they appear."""
+        return tuple(dict.fromkeys(self.item_column))
+
+    @property
+    def n_ratings(self) -> int:
+        """The number of ratings."""
+        return len(self.rating_column)
+
+    @property
+    def n_blanks(self) -> int:
+        """The number of pairs of a user and an item without a rating."""
+        return len(self.users) * len(self.items) - self.n_ratings
+
+    def facts(self) -> dict[tuple[Label, Label], float]:
+        """The ratings by (user, item); of several the last."""
+        pairs = zip(self.user_column, self.item_column, strict=True)
+        return dict(zip(pairs, self.rating_column, strict=True))
+
+    def spot(self, row: int) -> Spot:
+        """What messages call the t-th rating."""
+        return self.place.spot(self.lines[row], self.columns[2])
+
+
+def find_crosstabs(
+    book: Workbook,
+    *,
+    sheet: str | None = None,
+    range: str | None = None,  # noqa: A002 (the word that Excel has for it)
+    transpose: bool = False,
+    blanks: Iterable[object] = (),
+) -> list[Crosstab | LongTable]:
+    """Every table of ratings in a workbook, sheet by sheet from the upper left; of those that say the same, the first.
+
+    ``sheet`` and ``range`` say where to look (`read_crosstab`); ``transpose`` is for items down the side and ``blanks``
+    for markers of "not rated". What is wrong with a table is in its ``problem``.
+    """
+    markers = Blanks(blanks)
+    if range is not None:
+        grid, layout = _in_range(book, sheet, range, markers)
+        return [table_of(grid, layout, transpose=transpose)]
+    found: list[Crosstab | LongTable] = []
+    for searched in _searched(book, sheet):
+        grid = sheet_grid(book, searched, markers)
+        found += [table_of(grid, layout, transpose=transpose) for layout in find_layouts(grid)]
+    return _distinct(found)
+
+
+def read_crosstab(
+    book: Workbook,
+    *,
+    sheet: str | None = None,
+    range: str | None = None,  # noqa: A002 (the word that Excel has for it)
+    transpose: bool = False,
+    blanks: Iterable[object] = (),
+) -> Crosstab | LongTable:
+    """The one table of ratings in a workbook: of several on a sheet the one furthest up, then furthest left.
+
+    ``range`` names it: a reference ("B2:Q17" on ``sheet``, "Sheet!B2:Q17"), a defined name or a table, labels included.
+    Raises `NoCrosstabError`, and `SeveralCrosstabsError` where sheets differ; what is wrong inside the table, such as
+    text among the ratings, is raised too.
+    """
+    found = find_crosstabs(book, sheet=sheet, range=range, transpose=transpose, blanks=blanks)
+    if not found:
+        raise _none_found(book, sheet)
+    first_on: dict[str | None, Crosstab | LongTable] = {}
+    for table in found:
+        first_on.setdefault(table.sheet, table)
+    if len(first_on) > 1:
+        raise SeveralCrosstabsError(
+            f"{book.path} holds different ratings on {len(first_on)} sheets. Choose one: "
+            + "; ".join(
+                f"--sheet {_shell_quoted(table.sheet or '')} ({table.range}, {len(table.users)} users × "
+                f"{len(table.items)} items)"
+                for table in first_on.values()
+            )
+            + "."
+        )
+    table = found[0]
+    if table.problem is not None:
+        raise table.problem
+    return table
+
+
+def _shell_quoted(name: str) -> str:
+    return name if name.replace("_", "").replace("-", "").isalnum() else f'"{name}"'
+
+
+def _searched(book: Workbook, sheet: str | None) -> list[Sheet]:
+    return [book.sheet(sheet)] if sheet is not None else [each for each in book.sheets if not each.ours]
+
+
+def _none_found(book: Workbook, sheet: str | None) -> NoCrosstabError:
+    searched = _searched(book, sheet)
+    where = f"the sheet {quote_sheet(sheet)}" if sheet is not None else str(book.path)
+    if not searched:
+        return NoCrosstabError(
+            f"All sheets of {book.path} were written by xlcollab, whose predictions are no ratings. "
+            "To read one of them nevertheless, name it with --sheet."
+        )
+    hint = "Name its range with --range, labels included."
+    if any(each.has_formulas for each in searched):
+        hint += " Ratings that are formulas have to be pasted as values first."
+    return NoCrosstabError(
+        f"There is no table of ratings on {where}: users down the side, items across the top, numbers or blanks "
+        f"between. {hint}",
+        sheet=sheet,
+    )
+
+
+def _distinct(found: Sequence[Crosstab | LongTable]) -> list[Crosstab | LongTable]:
+    """The tables without those that hold the ratings of an earlier one, which are noted as its copies."""
+    kept: list[Crosstab | LongTable] = []
+    for table in found:
+        for at, earlier in enumerate(kept):
+            same_size = table.n_ratings == earlier.n_ratings and table.problem is None and earlier.problem is None
+            if same_size and table.facts() == earlier.facts():
+                copy = f"{quote_sheet(table.sheet or '')}!{table.range}"
+                kept[at] = replace(earlier, copies=(*earlier.copies, copy))
+                break
+        else:
+            kept.append(table)
+    return kept
+
+
+def _in_range(book: Workbook, sheet: str | None, text: str, blanks: Blanks) -> tuple[Grid, Layout]:
+    home, area = resolve_range(book, text, sheet)
+    grid = sheet_grid(book, home, blanks, area).trimmed()
+    layout = layout_of(grid) or next(iter(find_layouts(grid, lenient=True)), None)
+    if layout is not None:
+        return grid, layout
+    why = "It needs item labels along its first row, user labels down its first column, and numbers between."
+    if grid.has_formulas and not any(NUMBER in line[1:] for line in grid.kinds[1:]):
+        why = "Its numbers are formulas, which are never ratings: paste them as values first."
+    raise NoCrosstabError(
+        f"{quote_sheet(home.name)}!{area.ref} is no table of ratings. {why}", sheet=home.name, cell=area.ref
+    )
+
+
+# From cells to tables -------------------------------------------------------------------------------------------------
+
+
+def table_of(grid: Grid, layout: Layout, *, transpose: bool = False) -> Crosstab | LongTable:
+    """The table that lies in a grid: labels and ratings, and where it stands."""
+    area = grid.area(*layout.corners)
+    if isinstance(layout, LongLayout):
+        return _long_table(grid, layout, area)
+    rows, cols = layout.rows, layout.cols
+    area = grid.area(layout.top, layout.left, rows[-1], cols[-1])
+    down = tuple(_label(grid, row, layout.left) for row in rows)
+    across = tuple(_label(grid, layout.top, col) for col in cols)
+    values = cast(Sequence[Sequence[float | None]], [grid.ratings(row, cols) for row in rows])
+    row_lines, col_lines = tuple(row + grid.first_row for row in rows), tuple(col + grid.first_col for col in cols)
+    found = Crosstab(grid.place, area, down, across, values, row_lines, col_lines, problem=layout.problem)
+    if transpose:
+        turned = list(zip(*values, strict=True))
+        found = replace(
+            found, users=across, items=down, values=turned, user_lines=col_lines, item_lines=row_lines, transposed=True
+        )
+    corner = grid.value(layout.top, layout.left)
+    if not isinstance(corner, str) or not corner.strip():
+        return found
+    across_word = is_item_word(corner) != transpose
+    return replace(found, item_title=corner) if across_word else replace(found, user_title=corner)
+
+
+def _label(grid: Grid, row: int, col: int) -> Label:
+    return plain_label(cast(Label, grid.value(row, col)))
+
+
+def _long_table(grid: Grid, layout: LongLayout, area: Area) -> LongTable:
+    rows = [row for row in layout.rows if grid.kinds[row][layout.rating] == NUMBER]
+    rows = [row for row in rows if grid.value(row, layout.rating) not in grid.blanks]
+    columns = [[grid.value(row, col) for row in rows] for col in (layout.user, layout.item, layout.rating)]
+    timestamps = None
+    if layout.timestamp is not None:
+        timestamps = [_seconds(grid.value(row, layout.timestamp)) for row in rows]
+    user_title, item_title = "user", "item"
+    if layout.top < layout.rows.start:
+        user_title, item_title = (str(grid.value(layout.top, col)) for col in (layout.user, layout.item))
+    return LongTable(
+        grid.place,
+        area,
+        [plain_label(cast(Label, label)) for label in columns[0]],
+        [plain_label(cast(Label, label)) for label in columns[1]],
+        columns[2],
+        timestamps,
+        [row + grid.first_row for row in rows],
+        (layout.user + grid.first_col, layout.item + grid.first_col, layout.rating + grid.first_col),
+        user_title,
+        item_title,
+        layout.problem,
+    )
+
+
+def _seconds(value: CellValue) -> int:
+    """A timestamp in seconds since 1970: a number as it is, a date by its clock, as if in UTC."""
+    if isinstance(value, dt.datetime):
+        return int(value.replace(tzinfo=dt.UTC).timestamp())
+    if isinstance(value, dt.date):
+        return int(dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC).timestamp())
+    return int(cast(float, value))

@@ -1,0 +1,196 @@
+"""Ratings in and out of pandas: long frames and crosstabs. pandas is imported by whoever comes with a frame."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from xlcollab.coding import Column, FloatArray, IntArray, Where
+from xlcollab.errors import CellValueError, DuplicateError, RatingsError
+from xlcollab.grid import Spot
+from xlcollab.labels import Label, is_user_word, plain_label, roles
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from xlcollab.ratings import Ratings
+
+__all__ = ["FrameColumns", "columns_of", "crosstab_frame", "crosstab_parts", "frame_columns", "is_long", "long_frame"]
+
+
+class FrameColumns(NamedTuple):
+    """Positions of the columns of a long frame; ``timestamp`` is None where there is none."""
+
+    user: int
+    item: int
+    rating: int
+    timestamp: int | None
+
+
+def is_long(df: pd.DataFrame) -> bool:
+    """Whether a frame is a long table, no crosstab: by its column names, or three or four columns without an index."""
+    import pandas as pd
+
+    if df.columns.nlevels == 1 and roles([str(name) for name in df.columns]).keys() >= {"user", "item"}:
+        return True
+    return df.shape[1] in (3, 4) and isinstance(df.index, pd.RangeIndex) and df.index.name is None
+
+
+def columns_of(df: pd.DataFrame, **given: object) -> FrameColumns:
+    """Which columns hold user, item, rating and timestamp: as given, by known names, or in this order."""
+    if df.columns.nlevels > 1 or df.shape[1] < 3:
+        raise RatingsError(
+            f"The DataFrame has {df.shape[1]} columns; ratings need three: user, item, rating. "
+            "A crosstab goes through Ratings.from_crosstab_frame."
+        )
+    found = {role: _position(df, role, name) for role, name in given.items() if name is not None}
+    for role, at in roles([str(name) for name in df.columns]).items():
+        if role not in found and at not in found.values():
+            found[role] = at
+    free = (at for at in range(df.shape[1]) if at not in found.values())
+    for role in ("user", "item", "rating"):
+        if role not in found:
+            found[role] = next(free)
+    if "timestamp" not in found and df.shape[1] == 4:
+        rest = next(free)
+        if df.dtypes.iloc[rest].kind in "iM":
+            found["timestamp"] = rest
+    return FrameColumns(found["user"], found["item"], found["rating"], found.get("timestamp"))
+
+
+def _position(df: pd.DataFrame, role: str, name: object) -> int:
+    names = list(df.columns)
+    if name in names:
+        return names.index(name)
+    if isinstance(name, int) and -len(names) <= name < len(names):
+        return name % len(names)
+    raise RatingsError(f"The DataFrame has no column {name!r} for {role}. It has {', '.join(map(repr, names))}.")
+
+
+def frame_columns(df: pd.DataFrame, at: FrameColumns) -> tuple[Column, Column, Column, IntArray | None, Where]:
+    """Users, items, ratings and timestamps of a long frame, and how messages call its rows.
+
+    Raises `RatingsError` for a row without user or item, `CellValueError` for a rating that is none or is missing.
+    """
+
+    def where(row: int) -> Spot:
+        return Spot(f"Row {df.index[row]!r} of the DataFrame")
+
+    users, items = (_labels(df.iloc[:, position], where) for position in (at.user, at.item))
+    ratings = df.iloc[:, at.rating]
+    values: Column = ratings.tolist()
+    if ratings.dtype.kind in "iuf":
+        values = ratings.to_numpy(dtype=np.float64, na_value=np.nan)
+    times = None if at.timestamp is None else _seconds(df.iloc[:, at.timestamp])
+    return users, items, values, times, where
+
+
+def _labels(column: pd.Series[Any], where: Where) -> Column:
+    missing = np.flatnonzero(column.isna().to_numpy())
+    if missing.size:
+        raise RatingsError(f"{where(int(missing[0])).text} has no {column.name}. Leave it out (df.dropna()).")
+    kind = column.dtype.kind
+    if hasattr(column, "cat"):
+        return _labels(column.astype(column.cat.categories.dtype), where)
+    if kind in "iu":
+        return column.to_numpy(dtype=np.uint64 if kind == "u" else np.int64)
+    if kind == "f":
+        floats = column.to_numpy(dtype=np.float64)
+        return floats.astype(np.int64) if (floats == np.rint(floats)).all() and abs(floats).max() < 2**53 else floats
+    return [_plain(value) for value in column.tolist()] if kind == "M" else column.tolist()
+
+
+def _plain(value: Any) -> Label:
+    """A label as Python has it: pandas' timestamps become dates and times."""
+    return value.to_pydatetime() if hasattr(value, "to_pydatetime") else plain_label(value)
+
+
+def _seconds(column: pd.Series[Any]) -> IntArray | None:
+    """Timestamps in whole seconds since 1970; None where they are no times or some are missing."""
+    if column.isna().any() or column.dtype.kind not in "iufM":
+        return None
+    if column.dtype.kind == "M":
+        column = column.dt.tz_convert(None) if getattr(column.dt, "tz", None) is not None else column
+        return column.to_numpy(dtype="datetime64[s]").astype(np.int64)
+    return column.to_numpy(dtype=np.int64)
+
+
+def crosstab_parts(df: pd.DataFrame) -> tuple[tuple[Label, ...], tuple[Label, ...], FloatArray, tuple[str, str]]:
+    """Users, items, ratings (m, n) with NaN for blanks, and the titles of both, from a crosstab."""
+    if df.index.nlevels > 1 or df.columns.nlevels > 1:
+        raise RatingsError("The DataFrame has labels in several levels. Join them into one, or pass a long table.")
+    if df.shape[1] and is_user_word(df.columns[0]):
+        df = df.set_index(df.columns[0])
+    users, items = tuple(map(_plain, df.index.tolist())), tuple(map(_plain, df.columns.tolist()))
+    for labels, kind in ((users, "user"), (items, "item")):
+        if len(set(labels)) < len(labels):
+            twice = next(label for at, label in enumerate(labels) if label in labels[:at])
+            raise DuplicateError(f"The DataFrame holds the {kind} {twice!r} twice. Join the two.")
+    dense = np.full(df.shape, np.nan)
+    for at in range(df.shape[1]):
+        dense[:, at] = _column_values(df.iloc[:, at], users, items[at])
+    titles = str(df.index.name or "user"), str(df.columns.name or "item")
+    return users, items, dense, titles
+
+
+def _column_values(column: pd.Series[Any], users: Sequence[Label], item: Label) -> FloatArray:
+    missing = column.isna().to_numpy()
+    if column.dtype.kind in "iuf":
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        listed = column.tolist()
+        wrong = next((at for at, value in enumerate(listed) if not missing[at] and not _is_number(value)), None)
+        if wrong is not None:
+            raise _wrong_value(users[wrong], item, listed[wrong])
+        values = np.array([np.nan if gone else value for value, gone in zip(listed, missing, strict=True)], dtype=float)
+    infinite = np.flatnonzero(np.isinf(values))
+    if infinite.size:
+        raise _wrong_value(users[infinite[0]], item, values[infinite[0]])
+    return values
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _wrong_value(user: Label, item: Label, value: object) -> CellValueError:
+    return CellValueError(
+        f"User {user!r} rates item {item!r} {value!r}; ratings are finite numbers. "
+        "Correct it, or put NaN where something is not rated."
+    )
+
+
+def long_frame(ratings: Ratings) -> pd.DataFrame:
+    """One row a rating: user, item, rating, and the timestamp where it is known."""
+    import pandas as pd
+
+    columns: dict[str, Any] = {
+        ratings.user_title: _label_index(ratings.users).take(ratings.user_idx),
+        ratings.item_title: _label_index(ratings.items).take(ratings.item_idx),
+        "rating": ratings.values,
+    }
+    if ratings.timestamps is not None:
+        columns["timestamp"] = ratings.timestamps
+    return pd.DataFrame(columns)
+
+
+def crosstab_frame(ratings: Ratings) -> pd.DataFrame:
+    """Users down the index, items across the columns, NaN for blanks."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        ratings.dense(),
+        index=_label_index(ratings.users, ratings.user_title),
+        columns=_label_index(ratings.items, ratings.item_title),
+    )
+
+
+def _label_index(labels: Sequence[Label], name: str | None = None) -> pd.Index[Any]:
+    import pandas as pd
+
+    mixed = len({type(label) for label in labels}) > 1  # else pandas would make 1 and 2.5 floats, dates timestamps
+    dated = any(isinstance(label, dt.date) for label in labels)
+    return pd.Index(list(labels), name=name, dtype=object if mixed or dated else None)

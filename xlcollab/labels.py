@@ -1,0 +1,148 @@
+"""Labels of users and items, the header words by which a column is known, and the words that head a total.
+
+Loads no NumPy: `inspect` needs it within its start-up budget.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = [
+    "Label",
+    "is_header_word",
+    "is_item_word",
+    "is_total_word",
+    "is_user_word",
+    "match_names",
+    "plain_label",
+    "roles",
+    "sorted_labels",
+]
+
+Label = int | float | str | dt.date | dt.datetime
+"""What names a user or an item. It keeps the type that it has in the file: 27 stays an int, "27" a text."""
+
+# Each tuple goes from the word that is surest to the one that is least sure: of several columns the surest wins.
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "user": (
+        *("userid", "user", "users", "uid", "username", "reviewerid", "reviewer", "customerid", "customer", "memberid"),
+        *("member", "rater", "viewer", "reader", "listener", "nutzer", "benutzer", "utilisateur", "usuario"),
+    ),
+    "item": (
+        *(
+            "itemid",
+            "item",
+            "items",
+            "iid",
+            "movieid",
+            "movie",
+            "movies",
+            "filmid",
+            "film",
+            "films",
+            "productid",
+            "product",
+        ),
+        *(
+            "bookid",
+            "book",
+            "isbn",
+            "asin",
+            "songid",
+            "song",
+            "trackid",
+            "track",
+            "artistid",
+            "artist",
+            "jokeid",
+            "joke",
+        ),
+        *("movietitle", "title", "artikel", "article", "articulo"),
+    ),
+    "rating": (
+        *("rating", "ratings", "score", "scores", "stars", "star", "grade", "overall", "userrating", "bewertung"),
+        *("calificacion", "value"),
+    ),
+    "timestamp": ("timestamp", "unixreviewtime", "unixtime", "datetime", "date", "time", "ratedat", "reviewtime"),
+}
+
+# What Excel, LibreOffice and Google Sheets call the totals of a pivot table, and what people write over their own.
+_TOTALS = frozenset(
+    (
+        *("grand total", "total", "totals", "sum", "count", "average", "avg", "mean", "median", "rmse"),
+        *("gesamtergebnis", "gesamt", "summe", "anzahl", "mittelwert", "durchschnitt"),
+        *("total général", "somme", "moyenne", "total general", "suma", "suma total", "promedio", "media"),
+        *(
+            "total geral",
+            "soma",
+            "média",
+            "totale complessivo",
+            "totale",
+            "somma",
+            "eindtotaal",
+            "totaal",
+            "gemiddelde",
+        ),
+        *("suma końcowa", "totalsumma", "hovedtotal", "общий итог", "итого", "总计", "總計", "総計", "합계", "총합계"),
+        *("total result", "(blank)"),
+    )
+)
+
+
+def _bare(text: str) -> str:
+    """'user_id', 'User ID' and 'userId' → 'userid'."""
+    return re.sub(r"[\W_]+", "", text.casefold())
+
+
+def roles(header: Sequence[object]) -> dict[str, int]:
+    """Which position of a header row is the user, item, rating and timestamp, as far as their names are known."""
+    words: dict[str, int] = {}
+    for position, text in enumerate(header):
+        if isinstance(text, str):
+            words.setdefault(_bare(text), position)
+    surest = {role: next((word for word in known if word in words), None) for role, known in _WORDS.items()}
+    return {role: words[word] for role, word in surest.items() if word is not None}
+
+
+def is_user_word(text: object) -> bool:
+    """Whether a text is a known name of a column of users."""
+    return isinstance(text, str) and _bare(text) in _WORDS["user"]
+
+
+def is_item_word(text: object) -> bool:
+    """Whether a text is a known name of a column of items."""
+    return isinstance(text, str) and _bare(text) in _WORDS["item"]
+
+
+def is_header_word(text: object) -> bool:
+    """Whether a text is a known name of a column, and so no user or item."""
+    return isinstance(text, str) and any(_bare(text) in known for known in _WORDS.values())
+
+
+def is_total_word(text: object) -> bool:
+    """Whether a text heads a row or column of totals or averages."""
+    return isinstance(text, str) and text.strip().casefold() in _TOTALS
+
+
+def plain_label(value: Label) -> Label:
+    """A label as it is kept: a whole number is an int (27.0 → 27), a text loses the blanks around it."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value.strip() if isinstance(value, str) else value
+
+
+def sorted_labels(labels: Iterable[Label]) -> list[Label]:
+    """Labels in ascending order where they are all numbers, texts or dates; else in the order that they came in."""
+    listed = list(labels)
+    try:
+        return sorted(listed)
+    except TypeError:
+        return listed
+
+
+def match_names(labels: Iterable[Label], names: Mapping[Label, str]) -> dict[Label, str]:
+    """The names of those labels that have one; 27 and "27" are the same id, since files of names differ in that."""
+    by_text = {str(key): name for key, name in names.items()}
+    return {label: by_text[str(label)] for label in labels if str(label) in by_text}

@@ -1,0 +1,112 @@
+"""Find long tables in a grid of cells: a row a rating, with columns for user, item, rating and perhaps a timestamp.
+
+A header row that names user, item and rating makes one, whatever other columns stand between. So do three or four
+columns side by side whose first repeats, with a header of unknown words or without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from xlcollab.errors import RatingsError
+from xlcollab.grid import BLANK, DATE, FORMULA, LABELS, NUMBER, TEXT, Grid
+from xlcollab.labels import roles
+
+__all__ = ["LONG_WIDTHS", "LongLayout", "long_by_repeats", "long_with_header", "long_without_header"]
+
+LONG_WIDTHS: Final = (3, 4)
+"""Columns of a long table that its header does not make known: user, item, rating, and perhaps a timestamp."""
+
+
+@dataclass(frozen=True)
+class LongLayout:
+    """Where a long table lies in a grid: ``rows`` of data, the columns of user, item, rating and perhaps timestamp.
+
+    ``top`` is its first row: the header where there is one. ``problem`` is why it cannot be read.
+    """
+
+    top: int
+    user: int
+    item: int
+    rating: int
+    timestamp: int | None
+    rows: range
+    problem: RatingsError | None = field(default=None, compare=False)
+
+    @property
+    def corners(self) -> tuple[int, int, int, int]:
+        """Top, left, bottom and right of what it covers."""
+        columns = (self.user, self.item, self.rating, *(() if self.timestamp is None else (self.timestamp,)))
+        return self.top, min(columns), self.rows.stop - 1, max(columns)
+
+
+def long_with_header(grid: Grid) -> Iterator[LongLayout]:
+    """Tables under a row that names user, item and rating, from the top."""
+    above = b""
+    for top, kinds in enumerate(grid.kinds):
+        # A header differs in kind from the row above it: the rows of a long list of texts need no closer look.
+        if kinds != above and kinds.count(TEXT) >= 3:
+            for run in LABELS.finditer(kinds):
+                start, end = run.span()
+                found = roles([grid.value(top, col) for col in range(start, end)])
+                if found.keys() >= {"user", "item", "rating"}:
+                    columns = [start + found[role] for role in ("user", "item", "rating")]
+                    timestamp = start + found["timestamp"] if "timestamp" in found else None
+                    yield from _layout(grid, top, top + 1, columns, timestamp)
+        above = kinds
+
+
+def long_by_repeats(grid: Grid, top: int, left: int, rows: Sequence[int], width: int) -> LongLayout | None:
+    """The table under a header of unknown words, if it is three or four columns wide and the first repeats."""
+    inside = left > 0 and LABELS.match(grid.kinds[top], left - 1)
+    if width not in LONG_WIDTHS or inside or not _repeats(grid, rows, left):
+        return None
+    return next(_by_position(grid, top, rows[0], left, width), None)
+
+
+def long_without_header(grid: Grid) -> Iterator[LongLayout]:
+    """Three or four columns of data whose first repeats, with no header above them."""
+    above = b""
+    for top, kinds in enumerate(grid.kinds):
+        if kinds != above:
+            for run in LABELS.finditer(kinds):
+                left, end = run.span()
+                below = LABELS.match(grid.column_kinds(left), top)
+                if end - left in LONG_WIDTHS and kinds[left + 2] == NUMBER and below:
+                    rows = range(top, below.end())
+                    if len(rows) > 2 and _repeats(grid, rows, left):
+                        yield from _by_position(grid, top, top, left, end - left)
+        above = kinds
+
+
+def _repeats(grid: Grid, rows: Sequence[int], col: int) -> bool:
+    labels = [grid.value(row, col) for row in rows]
+    return len(set(labels)) < len(labels)
+
+
+def _by_position(grid: Grid, top: int, start: int, left: int, width: int) -> Iterator[LongLayout]:
+    for layout in _layout(grid, top, start, [left, left + 1, left + 2], left + 3 if width == 4 else None):
+        if not grid.is_computed(layout.rows, [layout.rating]):
+            yield layout
+
+
+def _layout(grid: Grid, top: int, start: int, columns: Sequence[int], timestamp: int | None) -> Iterator[LongLayout]:
+    """The table whose data begin in row ``start``; nothing where it holds no rating that is a number of its own."""
+    user, item, rating = columns
+    runs = [LABELS.match(grid.column_kinds(col), start) for col in (user, item)]
+    ends = [run.end() if run else start for run in runs]
+    rows = range(start, min(ends))
+    kinds = grid.column_kinds(rating)[rows.start : rows.stop]
+    wrong = [position for position, kind in enumerate(kinds) if kind not in (NUMBER, BLANK, FORMULA)]
+    if kinds.count(NUMBER) <= len(wrong):
+        return
+    problem: RatingsError | None = None
+    if wrong:
+        problem = grid.wrong_value(rows.start + wrong[0], rating)
+    elif rows.stop < len(grid.kinds) and grid.kinds[rows.stop][rating] == NUMBER:
+        problem = grid.unlabelled((rows.stop, user if ends[0] <= ends[1] else item), (rows.stop, rating))
+    if timestamp is not None and set(grid.column_kinds(timestamp)[rows.start : rows.stop]) - {NUMBER, DATE}:
+        timestamp = None
+    yield LongLayout(top, user, item, rating, timestamp, rows, problem)

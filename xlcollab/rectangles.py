@@ -1,0 +1,230 @@
+"""Find the tables of ratings in a grid of cells: crosstabs here, long tables by `xlcollab.long_tables`.
+
+A crosstab has a corner that is blank or a text, labels to its right and below, and numbers or blanks between. Every
+place that could be such a corner is a candidate; the largest are looked at first, and what overlaps one that was taken
+is passed over. So titles above, notes beside and tables below do no harm, and a row of ratings is never taken for
+labels.
+
+Refused are labels that are header words, fractions, or repeat too often; bodies in which numbers are not the majority,
+or are computed ones. Left out are rows and columns of formulas, and totals and averages at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from xlcollab.errors import RatingsError
+from xlcollab.grid import BLANK, FORMULA, LABELS, NUMBER, TEXT, Grid, reads_as_number
+from xlcollab.labels import is_header_word, is_total_word
+from xlcollab.long_tables import LONG_WIDTHS, LongLayout, long_by_repeats, long_with_header, long_without_header
+from xlcollab.xlsx.cells import CellValue, ErrorValue
+
+__all__ = ["CrosstabLayout", "Layout", "find_layouts", "layout_of"]
+
+_MOST_TITLES: Final = 4  # rows of titles above a header, and columns of other labels left of the users
+_MOST_OTHERS: Final = 1000  # cells that hold no rating: more of them, and more than ratings so far, end the search
+
+
+@dataclass(frozen=True)
+class CrosstabLayout:
+    """Where a crosstab lies in a grid: ``top`` is the row of column labels, ``left`` the column of row labels.
+
+    ``rows`` and ``cols`` are the rest of it, without totals and formulas; ``bottom`` and ``right`` its last row and
+    column with them. ``problem`` is why it cannot be read.
+    """
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+    rows: tuple[int, ...]
+    cols: tuple[int, ...]
+    problem: RatingsError | None = field(default=None, compare=False)
+
+    @property
+    def corners(self) -> tuple[int, int, int, int]:
+        """Top, left, bottom and right of what it covers."""
+        return self.top, self.left, self.bottom, self.right
+
+
+Layout = CrosstabLayout | LongLayout
+
+
+def find_layouts(grid: Grid, *, lenient: bool = False) -> list[Layout]:
+    """Every table of ratings in the grid that overlaps none taken before it, in reading order.
+
+    ``lenient`` is for a part of a sheet that somebody named: there a single row or column counts, and computed numbers
+    do.
+    """
+    taken: list[Layout] = []
+    for long in long_with_header(grid):
+        if not _overlap(long.corners, taken):
+            taken.append(long)
+    for _, top, left, bottom, right in sorted(_candidates(grid)):
+        if not _overlap((top, left, bottom, right), taken):
+            found = long_by_repeats(grid, top, left, range(top + 1, bottom + 1), right - left + 1) or _crosstab(
+                grid, top, left, bottom, right, lenient
+            )
+            if found is not None:
+                taken.append(found)
+    for long in long_without_header(grid):
+        if not _overlap(long.corners, taken):
+            taken.append(long)
+    return sorted(taken, key=lambda layout: layout.corners)
+
+
+def layout_of(grid: Grid) -> Layout | None:
+    """The whole grid as one table: long if its header says so or its first column repeats, else a crosstab.
+
+    As a crosstab it needs labels all along its first row and column; what they and the numbers look like does not
+    matter.
+    """
+    height, width = len(grid.kinds), grid.width
+    if height < 2 or width < 2:
+        return None
+    for long in long_with_header(grid):
+        return long
+    if width in LONG_WIDTHS:
+        by_repeats = long_by_repeats(grid, 0, 0, range(1, height), width) or next(long_without_header(grid), None)
+        if by_repeats is not None:
+            return by_repeats
+    if LABELS.fullmatch(grid.kinds[0], 1) and LABELS.fullmatch(grid.column_kinds(0), 1):
+        return _crosstab(grid, 0, 0, height - 1, width - 1, lenient=True)
+    return None
+
+
+def _candidates(grid: Grid) -> Iterator[tuple[int, int, int, int, int]]:
+    """(minus the size, top, left, bottom, right) of every rectangle with labels along its top and left side."""
+    for top, kinds in enumerate(grid.kinds):
+        for run in LABELS.finditer(kinds):
+            start, end = run.span()
+            for left in range(max(start - 1, 0), min(start + _MOST_TITLES, end - 1)):
+                if kinds[left] in (BLANK, TEXT, FORMULA) and not _goes_on(grid, top, left):
+                    below = LABELS.match(grid.column_kinds(left), top + 1)
+                    if below:
+                        bottom, right = below.end() - 1, end - 1
+                        yield -(bottom - top) * (right - left), top, left, bottom, right
+
+
+def _goes_on(grid: Grid, top: int, left: int) -> bool:
+    """Whether the rows above are like this one, so that it is a row of a table and not its header."""
+    start = top - _MOST_TITLES - 1
+    return start >= 0 and all(LABELS.fullmatch(grid.column_kinds(col), start, top) for col in (left, left + 1))
+
+
+def _crosstab(grid: Grid, top: int, left: int, bottom: int, right: int, lenient: bool) -> CrosstabLayout | None:
+    users = {row: grid.value(row, left) for row in range(top + 1, bottom + 1)}
+    items = {col: grid.value(top, col) for col in range(left + 1, right + 1)}
+    rows = _without_totals(users, grid.first_row, grid.totals.rows)
+    cols = _without_totals(items, grid.first_col, grid.totals.cols)
+    if not rows or not cols or not _could_hold_ratings(grid, rows, cols):
+        return None
+    if grid.has_formulas:
+        rows = [row for row in rows if not _derived(grid.kinds[row][col] for col in cols)]
+        cols = [col for col in cols if not _derived(grid.kinds[row][col] for row in rows)]
+        if not rows or not cols:
+            return None
+    if not lenient and not _looks_like_ratings(grid, top, left, rows, cols):
+        return None
+    if any(_is_no_label(label) for label in (*map(users.get, rows), *map(items.get, cols))):
+        return None
+    layout = CrosstabLayout(top, left, bottom, right, tuple(rows), tuple(cols))
+    problem = _missing_label(grid, layout) or _wrong_value(grid, layout)
+    return CrosstabLayout(top, left, bottom, right, layout.rows, layout.cols, problem)
+
+
+def _without_totals(labels: dict[int, CellValue], offset: int, totals: Collection[int]) -> list[int]:
+    lines = list(labels)
+    while lines and is_total_word(labels[lines[-1]]):
+        lines.pop()
+    return [line for line in lines if line + offset not in totals]
+
+
+def _derived(kinds: Iterable[int]) -> bool:
+    """Whether a row or column holds formulas and no number of its own."""
+    found = set(kinds)
+    return FORMULA in found and NUMBER not in found
+
+
+def _is_no_label(value: CellValue) -> bool:
+    """Whether a formula among the labels shows nothing, or an error."""
+    return value is None or value == "" or isinstance(value, ErrorValue)
+
+
+def _could_hold_ratings(grid: Grid, rows: Sequence[int], cols: Sequence[int]) -> bool:
+    """Whether numbers are the majority of what is neither blank nor a formula."""
+    numbers = others = 0
+    first, last = cols[0], cols[-1] + 1
+    for row in rows:
+        kinds = grid.kinds[row]
+        found = kinds.count(NUMBER, first, last)
+        numbers += found
+        rest = last - first - found - kinds.count(BLANK, first, last) - kinds.count(FORMULA, first, last)
+        if rest:
+            texts = [grid.value(row, col) for col in cols if kinds[col] == TEXT]
+            others += rest - sum(isinstance(text, str) and reads_as_number(text) for text in texts)
+            if others > max(numbers, _MOST_OTHERS):
+                return False
+    return numbers > others
+
+
+def _looks_like_ratings(grid: Grid, top: int, left: int, rows: Sequence[int], cols: Sequence[int]) -> bool:
+    """Whether a rectangle that nobody named may be taken for ratings."""
+    if min(len(rows), len(cols)) < 2 and not (rows and cols and is_header_word(grid.value(top, left))):
+        return False
+    users, items = [grid.value(row, left) for row in rows], [grid.value(top, col) for col in cols]
+    if not _are_labels(users) or not _are_labels(items) or grid.is_computed(rows, cols):
+        return False
+    # A first row or column of text is one more line of labels, such as names beside ids.
+    return not _only_text(grid, rows[:1], cols) and not _only_text(grid, rows, cols[:1])
+
+
+def _are_labels(labels: Sequence[CellValue]) -> bool:
+    if is_header_word(labels[0]) or any(isinstance(label, float) and not label.is_integer() for label in labels):
+        return False
+    texts = [isinstance(label, str) for label in labels]
+    if len(labels) > 2 and texts[0] and not any(texts[1:]):
+        return False  # a title, and then the labels
+    return len(labels) - len(set(labels)) <= max(1, len(labels) // 4)
+
+
+def _only_text(grid: Grid, rows: Sequence[int], cols: Sequence[int]) -> bool:
+    kinds = {grid.kinds[row][col] for row in rows for col in cols}
+    return TEXT in kinds and NUMBER not in kinds
+
+
+def _wrong_value(grid: Grid, layout: CrosstabLayout) -> RatingsError | None:
+    """The error for the first cell, row by row, that is neither a number nor blank nor a formula."""
+    first, last = layout.cols[0], layout.cols[-1] + 1
+    fine = (NUMBER, BLANK, FORMULA)
+    for row in layout.rows:
+        kinds = grid.kinds[row]
+        if sum(kinds.count(kind, first, last) for kind in fine) < last - first:
+            for col in layout.cols:
+                if kinds[col] not in fine:
+                    return grid.wrong_value(row, col)
+    return None
+
+
+def _missing_label(grid: Grid, layout: CrosstabLayout) -> RatingsError | None:
+    """The error for a number directly below or right of the table whose row or column has no label."""
+    below, beside = layout.bottom + 1, layout.right + 1
+    if below < len(grid.kinds) and grid.kinds[below][layout.left] == BLANK:
+        for col in layout.cols:
+            if grid.kinds[below][col] == NUMBER:
+                return grid.unlabelled((below, layout.left), (below, col))
+    if beside < grid.width and grid.kinds[layout.top][beside] == BLANK:
+        for row in layout.rows:
+            if grid.kinds[row][beside] == NUMBER:
+                return grid.unlabelled((layout.top, beside), (row, beside))
+    return None
+
+
+def _overlap(corners: tuple[int, int, int, int], taken: Iterable[Layout]) -> bool:
+    top, left, bottom, right = corners
+    return any(
+        top <= other_bottom and other_top <= bottom and left <= other_right and other_left <= right
+        for other_top, other_left, other_bottom, other_right in (layout.corners for layout in taken)
+    )

@@ -1,0 +1,97 @@
+"""From a workbook to a `Grid`: a sheet's cells, formulas and pivot totals marked; and the range that a text names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from xlcollab.errors import RatingsError, XlcollabError
+from xlcollab.grid import Blanks, Grid, Place, Totals
+from xlcollab.xlsx.cells import Area
+from xlcollab.xlsx.pivots import read_pivots
+
+if TYPE_CHECKING:
+    from xlcollab.xlsx.workbook import Sheet, Workbook
+
+__all__ = ["resolve_range", "sheet_grid"]
+
+_REFERENCE: Final = re.compile(r"=?(?:(?:'(?P<quoted>(?:[^']|'')+)'|(?P<plain>[^'!]+))!)?(?P<area>[^!]+)")
+
+
+def sheet_grid(book: Workbook, sheet: Sheet, blanks: Blanks, area: Area | None = None) -> Grid:
+    """The cells of a sheet, or of those in an area; a formula's value is its cached one."""
+    used = sheet.used
+    if used is not None and area is not None:
+        used = used.clip(area)
+    if used is None:
+        return Grid(Place.on_sheet(sheet.name), [], [])
+    return Grid.of(
+        Place.on_sheet(sheet.name),
+        sheet.values(used),
+        first_row=used.first_row,
+        first_col=used.first_col,
+        formulas=set(_formula_cells(sheet, used)) if sheet.has_formulas else (),
+        blanks=blanks,
+        totals=_pivot_totals(book, sheet),
+    )
+
+
+def _formula_cells(sheet: Sheet, used: Area) -> Iterator[tuple[int, int]]:
+    for (row, col), cell in sheet.cells.items():
+        if cell.formula is not None and used.contains(row, col):
+            yield row, col
+    for area in sheet.array_areas:  # only the first cell of an array formula carries it
+        inside = area.clip(used)
+        if inside is not None:
+            yield from inside.cells()
+
+
+def _pivot_totals(book: Workbook, sheet: Sheet) -> Totals:
+    # A line that one pivot table fills with totals may be data in another beside it: there the label has to tell.
+    pivots = read_pivots(book, sheet)
+    if len(pivots) != 1:
+        return Totals()
+    return Totals(frozenset(pivots[0].total_rows), frozenset(pivots[0].total_cols))
+
+
+def resolve_range(book: Workbook, text: str, sheet: str | None = None) -> tuple[Sheet, Area]:
+    """The sheet and area that a text names: a reference with or without its sheet, a defined name, or a table.
+
+    A reference without a sheet is on ``sheet``, or on the book's only one. A table comes without its totals row. Raises
+    `RatingsError` for what is none of these.
+    """
+    table = next((table for name, table in book.tables.items() if name.lower() == text.strip().lower()), None)
+    if table is not None:
+        area = table.area
+        return book.sheet(table.sheet), area._replace(last_row=area.last_row - table.totals_rows)
+    name = book.names.find(text.strip(), sheet) or next(
+        (name for name in book.names if name.name.lower() == text.strip().lower()), None
+    )
+    match = _REFERENCE.fullmatch((name.text if name else text).strip())
+    if match:
+        named = match["quoted"].replace("''", "'") if match["quoted"] else match["plain"] or sheet
+        try:
+            area = Area.parse(match["area"])
+        except XlcollabError:
+            pass
+        else:
+            return _home(book, named, text), area
+    if name is not None:
+        raise RatingsError(
+            f"The name {name.name} stands for {name.text}, which is no range of cells. "
+            "Name the range itself with --range."
+        )
+    known = [*book.tables, *(each.name for each in book.names if not each.hidden)]
+    names = f" The workbook's names: {', '.join(known)}." if known else ""
+    raise RatingsError(f"'{text}' is no range of cells, no defined name and no table of {book.path}.{names}")
+
+
+def _home(book: Workbook, sheet: str | None, text: str) -> Sheet:
+    if sheet is not None:
+        return book.sheet(sheet)
+    own = [each for each in book.sheets if not each.ours]
+    if len(own) == 1:
+        return own[0]
+    names = ", ".join(each.name for each in own)
+    raise RatingsError(f"Which sheet is {text} on? Write Sheet!{text}, or add --sheet. The sheets are: {names}.")
