@@ -12,7 +12,7 @@ Texts carry no leading ``=``. Only functions that Excel 2007 has, and that are n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,11 +64,14 @@ class ModelFormulas:
 
     def row(self, user: int, items: Iterable[int]) -> Iterator[str]:
         """r̂ of one user for several items."""
-        begin, end = self._link
         user_terms = self._user_terms(user)
         for item in items:
-            terms = [pattern.replace("@", self._columns[item]) for pattern in user_terms]
-            yield f"{begin}{'+'.join(terms)}{end}"
+            yield self.linked([term.replace("@", self._columns[item]) for term in user_terms])
+
+    def linked(self, terms: Sequence[str]) -> str:
+        """r̂ from p_u·q_i, b_u and b_i as formula texts: μ added where there is one, then the link."""
+        begin, end = self._link
+        return f"{begin}{'+'.join([*terms, *self._mean])}{end}"
 
     def guarded_row(self, user: int) -> Iterator[str]:
         """The prediction cells of one user within the mirror: 0 for a blank, else r̂."""
@@ -93,8 +96,12 @@ class ModelFormulas:
         high = f"{self.prefix}{absolute(*self.layout.range_high)}"
         return f"{low}+({high}-{low})/(1+EXP(-(", ")))"
 
+    @cached_property
+    def _mean(self) -> list[str]:
+        return [f"{self.prefix}{absolute(*self.layout.mean)}"] if self.has_mean else []
+
     def _user_terms(self, user: int) -> list[str]:
-        """p_u·q_i, b_i, b_u and μ, with ``@`` for the item's column letters."""
+        """p_u·q_i, b_i and b_u, with ``@`` for the item's column letters."""
         layout, prefix = self.layout, self.prefix
         k, row, top = layout.model.n_factors, layout.first_user_row + user, layout.item_factors_row
         terms = []
@@ -105,8 +112,6 @@ class ModelFormulas:
             terms.append(f"MMULT({prefix}$B{row}:${last}{row},{prefix}@${top}:@${top + k - 1})")
         if layout.model.biased:
             terms += [f"{prefix}@${layout.item_row}", f"{prefix}$A{row}"]
-        if self.has_mean:
-            terms.append(f"{prefix}{absolute(*layout.mean)}")
         return terms
 
     def _area(self, area: Area) -> str:

@@ -19,13 +19,15 @@ in H2:V16, item factors in H19:V23, user factors in B25:F39, predictions in H25:
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 
 from xlcollab.model import Model
 from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, Area
 
-__all__ = ["MirrorLayout", "TableLayout"]
+__all__ = ["MirrorLayout", "TableLayout", "rectangles"]
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class MirrorLayout:
 
 @dataclass(frozen=True)
 class TableLayout:
-    """The coordinates of a crosstab on a sheet of its own, below a heading, with names beside the labels if there are any.
+    """The coordinates of a crosstab on a sheet of its own, below a heading, names beside the labels if there are any.
 
     ``first_row`` and ``first_column`` are those of the first value; the item labels stand in the row above it.
     """
@@ -199,3 +201,25 @@ class TableLayout:
     def fits_a_sheet(self) -> bool:
         """Whether Excel has enough rows and columns."""
         return self.first_row + self.n_users - 1 <= MAX_ROW and self.first_column + self.n_items - 1 <= MAX_COL
+
+
+def rectangles(mask: Sequence[Sequence[bool]], first_row: int, first_column: int) -> list[Area]:
+    """Areas that cover exactly the true cells of a table whose first cell is given: runs in a row, joined downwards."""
+    done: list[Area] = []
+    open_runs: dict[tuple[int, int], int] = {}  # (first column, last column) → first row
+    for row, line in enumerate([*mask, []], first_row):
+        runs = set(_runs(line, first_column))
+        ended = [run for run in open_runs if run not in runs]
+        done += [Area(open_runs.pop(run), run[0], row - 1, run[1]) for run in ended]
+        for run in runs:
+            open_runs.setdefault(run, row)
+    return sorted(done)
+
+
+def _runs(line: Sequence[bool], first_column: int) -> Iterator[tuple[int, int]]:
+    column = first_column
+    for value, group in groupby(line):
+        width = sum(1 for _ in group)
+        if value:
+            yield column, column + width - 1
+        column += width

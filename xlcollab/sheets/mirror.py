@@ -1,0 +1,212 @@
+"""The mirror: a sheet on which one fit is live. Factors in cells, predictions and RMSE as formulas over them.
+
+It is the lesson's sheet, cell for cell (`layout.MirrorLayout`), and a Solver model: the hidden names are stored, so
+that Excel's dialog opens filled in and ``xlcollab solve`` can take it from there. The ratings are those that were
+fitted; held-out ones are blank here. A table too large for live formulas (`plan`) has values instead, and no Solver
+model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xlcollab.excel_solver.names import minimise_model, solver_names
+from xlcollab.model import FloatArray, predict_all
+from xlcollab.sheets import theme
+from xlcollab.sheets.formulas import ModelFormulas
+from xlcollab.sheets.layout import MirrorLayout, rectangles
+from xlcollab.xlsx.cells import address, quote_sheet
+from xlcollab.xlsx.newsheet import NewSheet
+
+if TYPE_CHECKING:
+    from xlcollab.fitting import Fit
+
+__all__ = ["EXCEL_LIMIT", "Mirror", "fit_title", "mirror_sheet"]
+
+EXCEL_LIMIT = 200
+"""The most changing cells that the Solver add-in which comes with Excel takes."""
+
+_MOST_COLORED_AREAS = 500
+_LESSON_WIDTH = 48.0  # of the columns left of the labels, so that the notes in them can be read whatever k is
+_FACTOR_WIDTH = 7.5
+
+
+@dataclass(frozen=True, eq=False)
+class Mirror:
+    """One fit and the sheet that it stands on. ``live`` is whether predictions are formulas there or values."""
+
+    fit: Fit
+    sheet: str
+    live: bool = True
+
+    @cached_property
+    def layout(self) -> MirrorLayout:
+        """Where everything stands."""
+        return MirrorLayout(self.fit.ratings.n_users, self.fit.ratings.n_items, self.fit.model)
+
+    @cached_property
+    def formulas(self) -> ModelFormulas:
+        """Formula texts for other sheets, which name this one."""
+        return ModelFormulas(self.layout, self.fit.mean != 0.0, self.sheet)
+
+    @cached_property
+    def known(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which ratings were fitted (m, n)."""
+        return self.fit.ratings.mask()
+
+    @cached_property
+    def predicted(self) -> FloatArray:
+        """r̂ (m, n), not clipped, for blanks too."""
+        return predict_all(self.fit.model, self.fit.factors)
+
+
+def fit_title(fit: Fit) -> str:
+    """``torch: bias, 5 factors, range 0.5 to 5.5``."""
+    return f"{fit.solver}: {fit.model.name}"
+
+
+def mirror_sheet(mirror: Mirror, home: str) -> NewSheet:
+    """The sheet. ``home`` is the name of the summary to link to."""
+    layout, fit = mirror.layout, mirror.fit
+    sheet = NewSheet(mirror.sheet, tab_color=theme.WORKING_TAB)
+    _labels(sheet, mirror)
+    _ratings(sheet, mirror)
+    _parameters(sheet, mirror)
+    _predictions(sheet, mirror)
+    _notes(sheet, mirror, home)
+    sheet.width(1, 1, max(8.0, _LESSON_WIDTH - _FACTOR_WIDTH * fit.model.n_factors))
+    if fit.model.n_factors:
+        sheet.width(2, fit.model.n_factors + 1, _FACTOR_WIDTH)
+    # Twenty factors left of the labels would leave no room to scroll in.
+    sheet.freeze(2, layout.first_column if fit.model.n_factors <= 6 else 1)
+    sheet.print_setup(landscape=True, title_rows=(1, 1))
+    if mirror.live:
+        model = minimise_model(mirror.sheet, address(*layout.rmse), layout.changing)
+        for name, text in solver_names(model):
+            sheet.define(name, text, hidden=True)
+    return sheet
+
+
+def _labels(sheet: NewSheet, mirror: Mirror) -> None:
+    """Item labels above ratings and predictions, user labels beside them, names where there are any."""
+    layout, ratings = mirror.layout, mirror.fit.ratings
+    column, first = layout.label_column, layout.first_column
+    items = [theme.label_text(label) for label in ratings.items]
+    tilted = any(theme.display_width(text) > 7 for text in items)
+    header = theme.HEADER_TILTED if tilted else theme.HEADER_ITEM
+    for row in (1, layout.lower_label_row):
+        sheet.cell(row, column, f"{ratings.user_title} \\ {ratings.item_title}", theme.CORNER)
+        sheet.block(row, first, [ratings.items], header)
+        if tilted:
+            sheet.height(row, theme.tilted_height(items))
+    for row in (2, layout.first_user_row):
+        sheet.block(row, column, ([label] for label in ratings.users), theme.HEADER_USER)
+    users = [theme.label_text(label) for label in ratings.users]
+    sheet.width(column, column, theme.fitting_width([*users, f"{ratings.user_title} \\ {ratings.item_title}"], 8, 30))
+    sheet.width(first, layout.last_column, 6.5)
+    if ratings.item_names:
+        names = [ratings.item_names.get(label, "") for label in ratings.items]
+        sheet.block(layout.item_names_row, first, [names], theme.NAME_TILTED)
+        sheet.height(layout.item_names_row, theme.tilted_height(names))
+    if ratings.user_names:
+        names = [ratings.user_names.get(label, "") for label in ratings.users]
+        for row in (2, layout.first_user_row):
+            sheet.block(row, layout.last_column + 1, ([name] for name in names), theme.NAME)
+        sheet.width(layout.last_column + 1, layout.last_column + 1, theme.fitting_width(names, 8, 40))
+
+
+def _ratings(sheet: NewSheet, mirror: Mirror) -> None:
+    layout, ratings = mirror.layout, mirror.fit.ratings
+    rows = _rows(ratings.dense(), mirror.known)
+    # A rating typed into a blank looks like the others; on a large sheet a million blanks need no style.
+    style = theme.RATING if mirror.live else lambda row, column: theme.RATING if mirror.known[row, column] else None
+    sheet.block(layout.ratings.first_row, layout.ratings.first_col, rows, style)
+    theme.color_by_rating(sheet, layout.ratings, ratings.scale)
+
+
+def _parameters(sheet: NewSheet, mirror: Mirror) -> None:
+    """The changing cells: biases and factors; and what stays as it is: μ and the ends of the range."""
+    layout, model, factors = mirror.layout, mirror.fit.model, mirror.fit.factors
+    items, users = factors.item_factors.T, factors.user_factors
+    k = model.n_factors
+    numbers = [f"factor {number}" for number in range(1, k + 1)]
+    if model.biased:
+        items = np.vstack([factors.item_bias, items])  # (1 + k, n)
+        users = np.column_stack([factors.user_bias, users])  # (m, 1 + k)
+        sheet.cell(layout.item_row, layout.label_column, "item bias", theme.AXIS)
+        sheet.cell(layout.lower_label_row, 1, "user bias", theme.AXIS_ABOVE)
+    sheet.block(layout.item_block.first_row, layout.item_block.first_col, items, theme.CHANGING)
+    sheet.block(layout.user_block.first_row, layout.user_block.first_col, users, theme.CHANGING)
+    sheet.block(layout.item_factors_row, layout.label_column, ([number] for number in numbers), theme.AXIS)
+    sheet.block(layout.lower_label_row, 2, [numbers], theme.AXIS_ABOVE)
+    if model.y_range is not None:
+        for at, value, words in (
+            (layout.range_low, model.y_range[0], "range from"),
+            (layout.range_high, model.y_range[1], "range to"),
+        ):
+            sheet.cell(*at, value, theme.PARAMETER)
+            sheet.cell(at[0], 2, words, theme.BESIDE)
+    if factors.mean:
+        sheet.cell(*layout.mean, float(factors.mean), theme.PARAMETER)
+        sheet.cell(layout.mean[0], 2, "μ, added to every prediction", theme.BESIDE)
+
+
+def _predictions(sheet: NewSheet, mirror: Mirror) -> None:
+    layout, fit, known = mirror.layout, mirror.fit, mirror.known
+    formulas = ModelFormulas(layout, fit.mean != 0.0)
+    area = layout.predictions
+    if mirror.live:
+        guarded = np.where(known, mirror.predicted, 0.0)
+        rows = (
+            list(zip(formulas.guarded_row(user), guarded[user].tolist(), strict=True)) for user in range(len(known))
+        )
+        sheet.formulas(area.first_row, area.first_col, rows, theme.FITTED)
+    else:
+        sheet.block(
+            area.first_row,
+            area.first_col,
+            _rows(mirror.predicted, known),
+            lambda row, column: theme.FITTED if known[row, column] else None,
+        )
+    # Blanks predict 0, which is no rating and takes no colour.
+    colored = rectangles(known.tolist(), area.first_row, area.first_col) if mirror.live else [area]
+    if len(colored) <= _MOST_COLORED_AREAS:
+        theme.color_by_rating(sheet, colored, fit.ratings.scale)
+    row, column = layout.rmse
+    sheet.formula(row, column, formulas.rmse(), fit.rmse, theme.OBJECTIVE)
+    sheet.cell(row, column - 1, "RMSE", theme.AXIS)
+
+
+def _notes(sheet: NewSheet, mirror: Mirror, home: str) -> None:
+    """What the sheet is, in the empty cells left of the ratings."""
+    fit, layout = mirror.fit, mirror.layout
+    sheet.cell(1, 1, fit_title(fit), theme.HEADING)
+    sheet.link(2, 1, f"{quote_sheet(home)}!A1", home, theme.LINK)
+    lines = []
+    if mirror.live:
+        lines += ["Solver changes the cream cells to minimise", f"the RMSE in {address(*layout.rmse)}: Data, Solver."]
+    else:
+        lines += ["Too large for live formulas: predictions are", "values, as fitted."]
+    if mirror.live and layout.n_changing > EXCEL_LIMIT:
+        lines += [
+            f"{layout.n_changing:,} changing cells: Excel's own Solver",
+            f"takes {EXCEL_LIMIT}; xlcollab solve takes them all.",
+        ]
+    if fit.valid is not None:
+        lines.append("Held-out ratings are blank here.")
+    for row, line in zip(range(3, layout.range_low[0]), lines, strict=False):
+        sheet.cell(row, 1, line, theme.NAME)
+
+
+def _rows(values: FloatArray, present: np.ndarray[Any, np.dtype[np.bool_]]) -> Iterator[Sequence[float | None]]:
+    """Rows of numbers with None where nothing is present."""
+    for row, there in zip(values, present, strict=True):
+        if there.all():
+            yield row.tolist()
+        else:
+            yield [value if here else None for value, here in zip(row.tolist(), there.tolist(), strict=True)]

@@ -1,0 +1,194 @@
+"""``write_report(fits, path)``: the result workbook, or the result sheets in a workbook that is there already."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xlcollab.atomic import check_target
+from xlcollab.errors import OptionError
+from xlcollab.fitting import Fit
+from xlcollab.sheets import plan
+from xlcollab.sheets.embeddings import embeddings_sheet
+from xlcollab.sheets.mirror import EXCEL_LIMIT, Mirror, fit_title, mirror_sheet
+from xlcollab.sheets.predictions import Predictions, predictions_sheet
+from xlcollab.sheets.recommendations import Recommendations, recommendations_sheet
+from xlcollab.sheets.summary import Entry, Summary, summary_sheet
+from xlcollab.sheets.training import training_sheet
+from xlcollab.xlsx.newsheet import NewSheet, legal_sheet_name
+from xlcollab.xlsx.workbook import Workbook
+
+__all__ = ["Report", "write_report"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written: the file, the new sheets in order, and the notes that Summary shows as well."""
+
+    path: Path
+    sheets: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def write_report(
+    fits: Fit | Iterable[Fit],
+    path: str | os.PathLike[str],
+    *,
+    book: Workbook | str | os.PathLike[str] | None = None,
+    force: bool = False,
+    show: Fit | None = None,
+    created: dt.datetime | None = None,
+) -> Report:
+    """Write the fits as a live workbook.
+
+    Parameters
+    ----------
+    fits
+        One or several; each gets a mirror sheet.
+    path
+        The file to write, whole or not at all. One that exists is replaced with ``force`` only.
+    book
+        A workbook whose sheets come along untouched, before the new ones. Sheets that an earlier report put there are
+        replaced. A `Workbook` is changed by this; a path is not, unless ``path`` is the same.
+    show
+        The fit that Predictions and Recommendations show; None takes the one best suited (`shown_fit`). An unpenalised
+        fit is refused: its values for blanks mean nothing.
+    created
+        The date in Summary; now, unless given.
+    """
+    fits = [fits] if isinstance(fits, Fit) else list(fits)
+    if not fits:
+        raise OptionError("There is no fit to report: pass one, or several.")
+    target = check_target(path, force=force)
+    home = _open(book)
+    _remove_earlier(home)
+    sheets = _Sheets(fits, _shown(fits, show), home, created or dt.datetime.now()).build()
+    for sheet in sheets.made:
+        home.add(sheet)
+    home.save(target, force=force)
+    return Report(target, tuple(sheet.name for sheet in sheets.made), tuple(sheets.notes))
+
+
+def _open(book: Workbook | str | os.PathLike[str] | None) -> Workbook:
+    if book is None:
+        return Workbook.new()
+    return book if isinstance(book, Workbook) else Workbook.open(book)
+
+
+def _remove_earlier(book: Workbook) -> None:
+    for sheet in book.sheets:
+        if sheet.ours:
+            book.remove(sheet.name)
+
+
+def _shown(fits: Sequence[Fit], show: Fit | None) -> Fit | None:
+    if show is not None and not show.penalised:
+        raise OptionError(
+            f"{fit_title(show)} is a minimum without a penalty: its values for blanks mean nothing and are not shown."
+        )
+    return show if show is not None else shown_fit(fits)
+
+
+def shown_fit(fits: Sequence[Fit]) -> Fit | None:
+    """The fit to predict with: bayes before the others, else the last penalised one; None where there is none."""
+    penalised = [fit for fit in fits if fit.penalised]
+    made_for_it = [fit for fit in penalised if fit.solver == "bayes"]
+    return (made_for_it or penalised)[-1] if penalised else None
+
+
+@dataclass
+class _Sheets:
+    """The new sheets of one report, built in the order in which they depend on each other's names."""
+
+    fits: Sequence[Fit]
+    shown: Fit | None
+    book: Workbook
+    created: dt.datetime
+    made: list[NewSheet] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    _taken: list[str] = field(default_factory=list)
+
+    def build(self) -> _Sheets:
+        """Fill ``made`` and ``notes``."""
+        self._taken = [sheet.name for sheet in self.book.sheets]
+        summary = self._name("Summary")
+        predictions, recommendations = self._name("Predictions"), self._name("Recommendations")
+        names = plan.mirror_names(self.fits, self._taken)
+        self._taken += names
+        mirrors = [Mirror(fit, name, plan.is_live(fit)) for fit, name in zip(self.fits, names, strict=True)]
+        on_sheet = [plan.has_mirror(fit) for fit in self.fits]
+        self._add_predictions(mirrors, on_sheet, predictions, recommendations)
+        for mirror, there in zip(mirrors, on_sheet, strict=True):
+            self._add_mirror(mirror, there, summary)
+        self._add_workings(mirrors, on_sheet)
+        first = Summary(summary, mirrors, on_sheet, self.entries, self.notes, self.created)
+        self.made.insert(0, summary_sheet(first))
+        return self
+
+    def _name(self, wanted: str) -> str:
+        name = legal_sheet_name(wanted, self._taken)
+        self._taken.append(name)
+        return name
+
+    def _add(self, sheet: NewSheet, purpose: str) -> None:
+        self.made.append(sheet)
+        self.entries.append(Entry(sheet.name, purpose))
+
+    def _add_predictions(
+        self, mirrors: Sequence[Mirror], on_sheet: Sequence[bool], name: str, recommendations: str
+    ) -> None:
+        if self.shown is None:
+            self.notes.append(
+                "Predictions and Recommendations are left out: without a penalty a fit minimises the error on the "
+                "known ratings alone, and its values for blanks mean nothing. Fit with torch, bayes or a penalty."
+            )
+            return
+        position = next((n for n, fit in enumerate(self.fits) if fit is self.shown), None)
+        if position is None:
+            raise OptionError("The fit to show is not among the fits to report.")
+        mirror = mirrors[position]
+        if not plan.has_table(self.shown):
+            self.notes.append(
+                f"Predictions and Recommendations are left out: {mirror.layout.n_users:,} × {mirror.layout.n_items:,} "
+                "cells are more than a sheet should hold. Use xlcollab predict and xlcollab recommend."
+            )
+            return
+        table = Predictions(mirror, name, live=mirror.live and on_sheet[position])
+        self._add(predictions_sheet(table), f"Every blank filled by {mirror.sheet}")
+        best = Recommendations(table, recommendations)
+        self._add(recommendations_sheet(best), "The unrated items of each user, best first")
+
+    def _add_mirror(self, mirror: Mirror, there: bool, summary: str) -> None:
+        layout, name = mirror.layout, mirror.sheet
+        if not there:
+            self.notes.append(f"{name} has no sheet: {layout.n_users:,} × {layout.n_items:,} is more than Excel holds.")
+            return
+        self._add(mirror_sheet(mirror, summary), f"The live model: {mirror.fit.model.name}")
+        if not mirror.live:
+            self.notes.append(
+                f"{name} holds predictions as values: {layout.n_users * layout.n_items:,} cells are above the "
+                f"{plan.LIVE_CELLS:,} up to which live formulas are written. Its RMSE is still a formula."
+            )
+        elif layout.n_changing > EXCEL_LIMIT:
+            self.notes.append(
+                f"{name} has {layout.n_changing:,} changing cells. The Solver that comes with Excel refuses more than "
+                f"{EXCEL_LIMIT}; xlcollab solve does not."
+            )
+        if not mirror.fit.penalised:
+            self.notes.append(
+                f"{name} is the least RMSE on the known ratings, without a penalty: no promise for blank cells."
+            )
+
+    def _add_workings(self, mirrors: Sequence[Mirror], on_sheet: Sequence[bool]) -> None:
+        spelled = [
+            mirror for mirror, there in zip(mirrors, on_sheet, strict=True) if there and mirror.fit.model.n_factors
+        ]
+        if spelled:
+            sheet = embeddings_sheet(spelled[0], self._name("Embeddings"))
+            self._add(sheet, f"Each rating with the two vectors that {spelled[0].sheet} multiplies")
+        if any(fit.records for fit in self.fits):
+            self._add(training_sheet(self._name("Training"), self.fits), "How each fit came about")

@@ -1,0 +1,127 @@
+"""Training: how each fit came about, step by step, as a chart and as the table behind it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from xlcollab.sheets import theme
+from xlcollab.sheets.mirror import fit_title
+from xlcollab.xlsx.cells import Area, qualified
+from xlcollab.xlsx.charts import Chart, Series
+from xlcollab.xlsx.newsheet import NewSheet, Style
+
+if TYPE_CHECKING:
+    from xlcollab.fitting import Fit
+
+__all__ = ["training_sheet"]
+
+_TITLE_ROW, _HEADER_ROW, _FIRST_ROW = 4, 5, 6
+_CHART_COLUMNS, _CHART_ROWS = 8, 18
+_MOST_ROWS = 1_000
+_COUNTS = ("epoch", "start", "iteration", "step", "evaluations", "iterations")
+
+Record = dict[str, float]
+
+
+def training_sheet(name: str, fits: Sequence[Fit]) -> NewSheet:
+    """The sheet: charts below each other on the left, tables beside each other on the right."""
+    sheet = NewSheet(name, tab_color=theme.WORKING_TAB)
+    theme.title(sheet, "Training")
+    sheet.cell(2, 1, "The history of each fit, as its solver reported it.", theme.SUBTITLE)
+    sheet.width(1, _CHART_COLUMNS, 9)
+    column, row = _CHART_COLUMNS + 2, _FIRST_ROW
+    for fit in fits:
+        records = _thinned(fit.records)
+        if not records:
+            continue
+        keys = list(records[0])
+        _table(sheet, fit, records, keys, column)
+        chart = _chart(name, fit, records, keys, column)
+        if chart is not None:
+            sheet.chart(Area(row, 1, row + _CHART_ROWS - 1, _CHART_COLUMNS), chart)
+            row += _CHART_ROWS + 1
+        column += len(keys) + 1
+    sheet.freeze(_FIRST_ROW, 1)
+    sheet.print_setup(landscape=True, title_rows=(_TITLE_ROW, _HEADER_ROW))
+    return sheet
+
+
+def _thinned(records: Sequence[Record]) -> Sequence[Record]:
+    """At most a thousand rows, evenly spaced, the first and the last among them."""
+    if len(records) <= _MOST_ROWS:
+        return records
+    step = (len(records) - 1) / (_MOST_ROWS - 1)
+    return [records[round(position * step)] for position in range(_MOST_ROWS)]
+
+
+def _table(sheet: NewSheet, fit: Fit, records: Sequence[Record], keys: list[str], column: int) -> None:
+    sheet.cell(_TITLE_ROW, column, fit_title(fit), theme.HEADING)
+    for offset, key in enumerate(keys):
+        sheet.cell(_HEADER_ROW, column + offset, _words(key), theme.HEADER)
+    sheet.width(column, column + len(keys) - 1, 11)
+    sheet.width(column + len(keys), column + len(keys), 3)
+    sheet.block(_FIRST_ROW, column, ([_number(r.get(key)) for key in keys] for r in records), [_look(k) for k in keys])
+
+
+def _chart(sheet: str, fit: Fit, records: Sequence[Record], keys: list[str], column: int) -> Chart | None:
+    """RMSE by step; a point each where the steps are separate starts. None where there is nothing to draw."""
+    drawn = [key for key in keys[1:] if key.endswith("rmse")] or [key for key in keys[1:] if key.endswith("loss")]
+    if not drawn or len(records) < 2:
+        return None
+    last = _FIRST_ROW + len(records) - 1
+
+    def reference(key: str) -> str:
+        at = column + keys.index(key)
+        return qualified(sheet, Area(_FIRST_ROW, at, last, at))
+
+    separate = keys[0] == "start"
+    series = [
+        Series(
+            name=_words(key),
+            x_ref=reference(keys[0]),
+            x_cache=[_number(record.get(keys[0])) for record in records],
+            y_ref=reference(key),
+            y_cache=[_number(record.get(key)) for record in records],
+            line=not separate,
+            marker=separate,
+        )
+        for key in drawn
+    ]
+    return Chart(
+        kind="scatter",
+        title=fit_title(fit),
+        series=series,
+        alt_text=_alternative(fit, records, keys[0], drawn[0]),
+        x_title=keys[0],
+        x_range=(0, (_number(records[-1].get(keys[0])) or 0) + separate),
+        y_title="RMSE" if drawn[0].endswith("rmse") else "loss",
+        y_format="0.00",
+    )
+
+
+def _alternative(fit: Fit, records: Sequence[Record], step: str, key: str) -> str:
+    """What the chart shows, in a sentence."""
+    values = [value for record in records if (value := _number(record.get(key))) is not None]
+    return (
+        f"{fit_title(fit)}: {_words(key)} by {step}, {len(records)} points from {values[0]:.4f} to {values[-1]:.4f},"
+        f" the least {min(values):.4f}."
+    )
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ").replace("rmse", "RMSE")
+
+
+def _number(value: float | None) -> float | None:
+    """A number that a cell can hold; whole ones as int."""
+    if value is None or not math.isfinite(value):
+        return None
+    return int(value) if float(value).is_integer() else float(value)
+
+
+def _look(key: str) -> Style:
+    if key in _COUNTS:
+        return theme.COUNT
+    return theme.SECONDS if key in ("time", "seconds") else theme.ERROR
