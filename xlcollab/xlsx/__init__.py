@@ -7,6 +7,6 @@
                                           └─ graft ◄─ newsheet ◄─ styles, charts (sheets of our own)
 
 `Workbook` in `workbook` is the door; `cells` holds what every other module speaks: addresses, areas, cell values.
-The layer knows no ratings and no NumPy; it takes iterables of rows. It writes by itself what it writes, with lxml for the
-small parts and as a stream for sheets, because a part that nobody here understands has to stay as it is, to the byte.
+The layer knows no ratings and no NumPy; it takes iterables of rows. What it writes it writes by itself, small parts
+with lxml and sheets as a stream, because a part that nobody here understands has to stay as it is, to the byte.
 """

@@ -1,7 +1,7 @@
 """The zip file under a workbook: entries as they were compressed, to be written again without a byte of change.
 
 Python's `zipfile` reads the directory; it cannot copy an entry without inflating it, so the entries' bytes are read and
-written here. New entries are deflated while they are produced, so that a sheet of a million cells is never whole in memory.
+written here. New entries are deflated while they are produced: a sheet of a million cells is never whole in memory.
 """
 
 from __future__ import annotations

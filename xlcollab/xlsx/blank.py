@@ -40,14 +40,15 @@ _WORKBOOK: Final = f"""<workbook xmlns="{MAIN}" xmlns:r="{OFFICE_REL}"><workbook
 _APP: Final = f"""<Properties xmlns="{_DOCUMENT}/extended-properties" xmlns:vt="{_DOCUMENT}/docPropsVTypes">\
 <Application>Microsoft Excel</Application><DocSecurity>0</DocSecurity><AppVersion>16.0300</AppVersion></Properties>"""
 
-_CORE: Final = """<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties" \
+_CORE: Final = """<cp:coreProperties \
+xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties" \
 xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:dcterms="http://purl.org/dc/terms/" \
 xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><dc:creator>xlcollab</dc:creator>{dates}</cp:coreProperties>"""
 
 # The colours of the Office theme of 2013; 'dk1' and 'lt1' follow the system.
 _COLORS: Final = {
-    "dk2": "44546A", "lt2": "E7E6E6", "accent1": "4472C4", "accent2": "ED7D31", "accent3": "A5A5A5", "accent4": "FFC000",
-    "accent5": "5B9BD5", "accent6": "70AD47", "hlink": "0563C1", "folHlink": "954F72",
+    "dk2": "44546A", "lt2": "E7E6E6", "accent1": "4472C4", "accent2": "ED7D31", "accent3": "A5A5A5",
+    "accent4": "FFC000", "accent5": "5B9BD5", "accent6": "70AD47", "hlink": "0563C1", "folHlink": "954F72",
 }  # fmt: skip
 
 
@@ -86,7 +87,8 @@ def _theme() -> str:
     effect = "<a:effectStyle><a:effectLst/></a:effectStyle>"
     return (
         f'<a:theme xmlns:a="{DRAWING}" name="Office Theme"><a:themeElements><a:clrScheme name="Office">'
-        '<a:dk1><a:sysClr val="windowText" lastClr="000000"/></a:dk1><a:lt1><a:sysClr val="window" lastClr="FFFFFF"/></a:lt1>'
+        '<a:dk1><a:sysClr val="windowText" lastClr="000000"/></a:dk1>'
+        '<a:lt1><a:sysClr val="window" lastClr="FFFFFF"/></a:lt1>'
         f'{colors}</a:clrScheme><a:fontScheme name="Office">{fonts}</a:fontScheme><a:fmtScheme name="Office">'
         f"<a:fillStyleLst>{solid * 3}</a:fillStyleLst><a:lnStyleLst>{lines}</a:lnStyleLst>"
         f"<a:effectStyleLst>{effect * 3}</a:effectStyleLst><a:bgFillStyleLst>{solid * 3}</a:bgFillStyleLst>"

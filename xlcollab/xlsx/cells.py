@@ -32,7 +32,7 @@ MAX_ROW = 1_048_576
 MAX_COL = 16_384
 
 _CORNER = re.compile(r"\$?([A-Za-z]{1,3})?\$?([0-9]{1,7})?")
-# A sheet name needs no quotes when it is a word that cannot be taken for a cell (A1), a row-column pair (R1C1) or a number.
+# A sheet name needs no quotes when it is a word that cannot be taken for a cell (A1 or R1C1) or for a truth value.
 _PLAIN_SHEET = re.compile(r"[^\W\d][\w.]*")
 _LOOKS_LIKE_CELL = re.compile(r"[A-Za-z]{1,3}[0-9]+|[Rr][0-9]*|[Cc][0-9]*|[Rr][0-9]*[Cc][0-9]*|(?i:true|false)")
 

@@ -1,8 +1,8 @@
 """Native charts: lines, scatters and bars over cells, with the cells' values beside the references.
 
-Written as XML of our own: a chart without its cached values stays empty in previewers and in Protected View. Colours are
-those of Okabe and Ito (2008), told apart by colour-blind eyes; each series has a marker or dash of its own besides, for
-printing in grey. Every chart has an alternative text.
+Written as XML of our own: a chart without its cached values stays empty in previewers and in Protected View. Colours
+are those of Okabe and Ito (2008), told apart by colour-blind eyes; each series has a marker or dash of its own besides,
+for printing in grey. Every chart has an alternative text.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _GREY, _INK = "D9D9D9", "404040"
 class Series:
     """One line, cloud or set of bars.
 
-    ``y_ref`` and ``x_ref`` are references with a sheet, "Training!$C$2:$C$9"; ``y_cache`` and ``x_cache`` the values there
-    (text is allowed as x of a line or bar chart; None or NaN is a gap). ``name_ref`` takes the name from a cell.
+    ``y_ref`` and ``x_ref`` are references with a sheet, "Training!$C$2:$C$9"; ``y_cache`` and ``x_cache`` the values
+    there (text is allowed as x of a line or bar chart; None or NaN is a gap). ``name_ref`` takes the name from a cell.
     ``label_refs`` name a cell for the label of each point, ``labels`` are the texts there.
     """
 
@@ -202,7 +202,8 @@ def _axes(chart: Chart) -> str:
     below = "b" if not chart.horizontal else "l"
     left = "l" if not chart.horizontal else "b"
     numeric_x = chart.kind == "scatter"
-    x_scale = _scaling(chart.x_range, log=False) if numeric_x else _scaling((None, None), log=False)
+    # Bars across are read from the top, as the table is; the values then stand at the far end of that axis, below.
+    x_scale = _scaling(chart.x_range if numeric_x else (None, None), log=False, downwards=chart.horizontal)
     x = _axis_body(100, 200, below, chart.x_title, x_scale, chart.x_format, grid=numeric_x, rotated=chart.horizontal)
     y_scale = _scaling(chart.y_range, log=chart.log_y)
     y = _axis_body(200, 100, left, chart.y_title, y_scale, chart.y_format, grid=True, rotated=not chart.horizontal)
@@ -215,6 +216,8 @@ def _axes(chart: Chart) -> str:
             '<c:noMultiLvlLbl val="1"/></c:catAx>'
         )
     between = "between" if chart.kind == "bar" else "midCat"
+    if chart.horizontal:
+        crosses = '<c:crosses val="max"/>'
     return f'{first}<c:valAx>{y}{crosses}<c:crossBetween val="{between}"/></c:valAx>'
 
 
@@ -231,12 +234,12 @@ def _axis_body(
     )
 
 
-def _scaling(limits: tuple[float | None, float | None], *, log: bool) -> str:
+def _scaling(limits: tuple[float | None, float | None], *, log: bool, downwards: bool = False) -> str:
     lowest, highest = limits
     return (
         "<c:scaling>"
         + ('<c:logBase val="10"/>' if log else "")
-        + '<c:orientation val="minMax"/>'
+        + f'<c:orientation val="{"maxMin" if downwards else "minMax"}"/>'
         + (f'<c:max val="{highest!r}"/>' if highest is not None else "")
         + (f'<c:min val="{lowest!r}"/>' if lowest is not None else "")
         + "</c:scaling>"

@@ -1,8 +1,8 @@
 """Sheets of our own, put into a workbook's package and taken out of it again.
 
-A sheet is more than its part: a line in the workbook part, a relationship, a content type, names local to it, drawings and
-charts with relationships of their own, a title in the document properties. What is added to a book goes behind what it
-has, so that nothing there changes its number; what is taken out leaves no trace.
+A sheet is more than its part: a line in the workbook part, a relationship, a content type, names local to it, drawings
+and charts with relationships of their own, a title in the document properties. What is added to a book goes behind what
+it has, so that nothing there changes its number; what is taken out leaves no trace.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _VARIANT: Final = "http://schemas.openxmlformats.org/officeDocument/2006/docProp
 
 
 def open_styles(package: Package, book: str) -> tuple[Styles, str]:
-    """The styles of a workbook and their part, made where it has none (Excel and everyone else then assume the default)."""
+    """The styles of a workbook and their part, made where it has none."""
     found = package.related(book, "styles")
     if found:
         return Styles.read(package.read(found[0]), found[0]), found[0]
@@ -49,8 +49,8 @@ def graft_sheet(
 ) -> tuple[str, int]:
     """Write a sheet and everything that belongs to it; returns its part and how many formulas it has.
 
-    Nothing but the styles is touched before the sheet is written whole, so that a value which cannot be written leaves the
-    package as it was.
+    Nothing else is touched before the sheet is written whole: a value that cannot be written leaves the package as it
+    was.
     """
     folder = posixpath.dirname(book)
     styles, styles_part = open_styles(package, book)
@@ -143,8 +143,8 @@ def recalculate_on_load(root: etree._Element) -> None:
 def retitle(package: Package, before: Sequence[str], after: Sequence[str]) -> None:
     """Keep the list of sheet titles in the document properties right.
 
-    The list names the worksheets first, then charts and named ranges; ``HeadingPairs`` counts each. Where it does not say
-    what it should for the sheets that were there, both go: they are optional, and wrong ones are worse than none.
+    The list names the worksheets first, then charts and named ranges; ``HeadingPairs`` counts each. Where it does not
+    say what it should for the sheets that were there, both go: they are optional, and wrong ones are worse than none.
     """
     found = package.related("", "extended-properties")
     if not found:

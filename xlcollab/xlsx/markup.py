@@ -1,7 +1,7 @@
 """The XML of the small parts: namespaces, a parser that takes nothing from outside, a writer, and text escapes.
 
-Package parts never need a document type (ECMA-376 part 2, 8.1.4 forbids one), so that a part which declares one is refused:
-with it go entity bombs and files that ask for other files.
+Package parts never need a document type (ECMA-376 part 2, 8.1.4 forbids one), so a part which declares one is refused.
+With it go entity bombs and files that ask for other files.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DRAWING: Final = "http://schemas.openxmlformats.org/drawingml/2006/main"
 STRICT_MAIN: Final = "http://purl.oclc.org/ooxml/spreadsheetml/main"
 
 _HEADER = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
-# What XML 1.0 cannot hold at all, and what a reader would take for such an escape (ECMA-376 part 1, 22.9.2.19 ST_Xstring).
+# What XML 1.0 cannot hold, and what a reader would take for such an escape (ECMA-376 part 1, 22.9.2.19 ST_Xstring).
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff\r]|_(?=x[0-9A-Fa-f]{4}_)")
 _ENTITY = re.compile("&(#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6}|[a-z]+);")
 _ENTITIES: Final = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
@@ -58,13 +58,13 @@ def local_name(element: etree._Element) -> str:
 
 
 def parse(data: bytes, part: str) -> etree._Element:
-    """The root of one part. Raises `DamagedFileError` naming the part where it is no XML or declares a document type."""
+    """The root of one part. Raises `DamagedFileError` naming a part that is no XML or declares a document type."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
     try:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
         raise DamagedFileError(
-            f"The part {part} of the workbook is not readable XML ({error.msg}). Repair it by opening and saving in Excel."
+            f"The part {part} of the workbook is not readable XML ({error.msg}). Open and save it in Excel."
         ) from error
     if root.getroottree().docinfo.internalDTD is not None:
         raise DamagedFileError(f"The part {part} declares a document type, which no workbook does; it was not read.")

@@ -79,7 +79,7 @@ class Names:
             element.set("name", name)
             if scope is not None:
                 element.set("localSheetId", str(scope))
-        element.attrib.pop("hidden", None)
+        element.attrib.pop("hidden", "")
         if hidden:
             element.set("hidden", "1")
         element.text = text

@@ -1,7 +1,8 @@
 """A sheet to be: what stands where, how it looks, how it prints. `Workbook.add` makes a part of it.
 
-Cells may be given one by one, or as blocks of rows that are read while the sheet is written, so that a million predictions
-are never held as cells. Every formula carries its value: previewers, Protected View and pandas do not calculate.
+Cells may be given one by one, or as blocks of rows that are read while the sheet is written, so that a million
+predictions are never held as cells. Every formula carries its value: previewers, Protected View and pandas do not
+calculate.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Link:
 class ColorScale:
     """A conditional format of two or three colours; ``points`` are numbers, else minimum, median, maximum."""
 
-    area: Area
+    areas: tuple[Area, ...]
     colors: tuple[str, ...]
     points: tuple[float, ...] | None
 
@@ -162,11 +163,18 @@ class NewSheet:
         """Keep the rows above and the columns left of this cell in sight."""
         self.frozen = (row, col)
 
-    def color_scale(self, area: Area, colors: Sequence[str], points: Sequence[float] | None = None) -> None:
-        """Colour the cells by value, with two or three colours at the least, middle and greatest, or at ``points``."""
+    def color_scale(
+        self, area: Area | Sequence[Area], colors: Sequence[str], points: Sequence[float] | None = None
+    ) -> None:
+        """Colour the cells by value, with two or three colours at the least, middle and greatest, or at ``points``.
+
+        Several areas share one scale.
+        """
         if len(colors) not in (2, 3) or (points is not None and len(points) != len(colors)):
             raise ValueError("a colour scale has two or three colours, and as many points where it has any")
-        self.formats.append(ColorScale(area, tuple(colors), None if points is None else tuple(points)))
+        areas = (area,) if isinstance(area, Area) else tuple(area)
+        if areas:
+            self.formats.append(ColorScale(areas, tuple(colors), None if points is None else tuple(points)))
 
     def highlight(self, area: Area, formula: str, style: Style) -> None:
         """Format the cells where the formula holds; it is written as for the area's first cell."""

@@ -1,6 +1,6 @@
 """A workbook as a package (ECMA-376 part 2): parts by name, what points to what, and the type of each part.
 
-Parts that nobody writes keep their packed bytes. Files that are no workbook of Excel's own XML format are refused by name.
+Parts that nobody writes keep their packed bytes. Files that are no workbook of Excel's XML format are refused by name.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import io
 import posixpath
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 from lxml import etree
 
@@ -56,8 +56,8 @@ class Package:
     def open(cls, path: Path) -> Package:
         """Read the file whole, parts still packed.
 
-        Raises `FileError` where there is no such file, `UnsupportedFormatError` for everything that is not .xlsx or .xlsm
-        (by name), `DamagedFileError` for a broken one.
+        Raises `FileError` where there is no such file, `UnsupportedFormatError` for everything that is not .xlsx or
+        .xlsm (by name), `DamagedFileError` for a broken one.
         """
         if not path.exists():
             raise FileError(f"{path} does not exist.")
@@ -142,7 +142,7 @@ class Package:
         root = (
             parse(self.read(rels), rels)
             if rels in self
-            else etree.Element(f"{{{PACKAGE_REL}}}Relationships", nsmap={None: PACKAGE_REL})
+            else etree.Element(f"{{{PACKAGE_REL}}}Relationships", nsmap=cast("dict[str, str]", {None: PACKAGE_REL}))
         )
         taken = {r.id for r in self.relationships(part)}
         number = len(taken) + 1
@@ -227,7 +227,7 @@ def _refuse_other_formats(data: bytes, path: Path) -> None:
     if data.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         if "EncryptedPackage".encode("utf-16-le") in data:
             raise UnsupportedFormatError(
-                f"{path} is password-protected. Remove the password in Excel (File, Info, Protect Workbook) and save it."
+                f"{path} is password-protected. Remove the password in Excel (File, Info) and save it again."
             )
         raise UnsupportedFormatError(f"{path} is an old .xls file. Save it as .xlsx in Excel.")
     if not data:

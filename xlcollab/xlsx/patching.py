@@ -1,7 +1,7 @@
 """New values for cells: the sheet part is spliced at those cells, and every other byte of it stays.
 
-expat tells at which byte each tag starts, so that a cell can be cut out and written again without a tree of the sheet and
-without touching declarations, prefixes, white space or order of anything else.
+expat tells at which byte each tag starts, so that a cell can be cut out and written again without a tree of the sheet
+and without touching declarations, prefixes, white space or order of anything else.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Final
 from xml.parsers import expat
 
 from xlcollab.errors import DamagedFileError, XlcollabError
+from xlcollab.xlsx.calendar import to_serial
 from xlcollab.xlsx.cells import Area, CellValue, ErrorValue, address, column_letters, column_number
 from xlcollab.xlsx.markup import MAIN, escape, xml_string
-from xlcollab.xlsx.reading import to_serial
 
 __all__ = ["patch_values"]
 
@@ -54,8 +54,8 @@ def patch_values(
 ) -> bytes:
     """The sheet part with new values in some cells; formulas and styles stay, missing cells and rows are put in.
 
-    A formula's cell gets a new cached value. Numbers are finite; text goes in as an inline string. Raises `XlcollabError`
-    naming the cell for what no cell can hold, `DamagedFileError` where the part is not readable.
+    A formula's cell gets a new cached value. Numbers are finite; text goes in as an inline string. Raises
+    `XlcollabError` naming the cell for what no cell can hold, `DamagedFileError` where the part is not readable.
     """
     if not values:
         return data

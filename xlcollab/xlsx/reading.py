@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from xlcollab.errors import DamagedFileError, FileError
+from xlcollab.xlsx.calendar import to_date
 from xlcollab.xlsx.cells import Area, Cell, CellValue, ErrorValue, Formula, address
 from xlcollab.xlsx.markup import unescape_string
 from xlcollab.xlsx.scan import Token, cut_rows, dense_numbers, parse_tokens, row_tokens
 from xlcollab.xlsx.translate import FilledFormula
 
-__all__ = ["CellReader", "SheetCells", "read_cells", "read_values", "to_date", "to_serial"]
+__all__ = ["CellReader", "SheetCells", "read_cells", "read_values"]
 
 _LARGEST_GRID: Final = 100_000_000
 
@@ -72,6 +75,19 @@ class CellReader:
         raise ValueError(kind)
 
 
+@contextlib.contextmanager
+def _collector_paused() -> Iterator[None]:
+    """The collector walks every new tuple again and again: half of the time that a large sheet takes to read."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@_collector_paused()
 def read_cells(data: bytes, reader: CellReader) -> SheetCells:
     """Every cell element of a sheet part, blank ones with a style included.
 
@@ -88,6 +104,7 @@ def read_cells(data: bytes, reader: CellReader) -> SheetCells:
     return SheetCells(cells, array_areas)
 
 
+@_collector_paused()
 def read_values(data: bytes, reader: CellReader, area: Area) -> list[list[CellValue]]:
     """The values in an area, row by row; what the fast paths cannot take goes the way of `read_cells`."""
     if area.height * area.width > _LARGEST_GRID:
@@ -155,7 +172,7 @@ def _formula(
             return Formula(text)
         if index not in shared:
             raise DamagedFileError(
-                f"{sheet}!{address(row, col)} shares a formula that is nowhere in the sheet. Open and save it in Excel.",
+                f"{sheet}!{address(row, col)} shares a formula that the sheet has not. Open and save it in Excel.",
                 sheet=sheet,
                 cell=address(row, col),
             )
@@ -172,42 +189,10 @@ def _formula(
 
 
 def _number(text: str) -> int | float | ErrorValue:
-    if text.isdigit() or (text.startswith("-") and text[1:].isdigit()):
-        return int(text)
     try:
+        if text.isdigit() or (text[0] == "-" and text[1:].isdigit()):
+            return int(text)
         number = float(text)
     except ValueError:
         return ErrorValue("#NUM!")  # some programs write NaN or INF, which Excel has no number for
     return number if abs(number) < float("inf") else ErrorValue("#NUM!")
-
-
-_EPOCH_1900: Final = dt.datetime(1899, 12, 30)
-_EPOCH_1904: Final = dt.datetime(1904, 1, 1)
-_LAST_SERIAL: Final = 2_958_466  # 10000-01-01
-
-
-def to_date(number: int | float, date1904: bool) -> dt.datetime | dt.date | int | float:
-    """Excel's day number as a date, with the time where it has one; numbers that no calendar has stay numbers.
-
-    Excel counts from 1900-01-01 = 1 and believes in 1900-02-29 (day 60), so that days up to 60 lie one day off from there.
-    """
-    if not (0 if date1904 else 1) <= number < _LAST_SERIAL - (1462 if date1904 else 0) or (
-        not date1904 and 60 <= number < 61
-    ):
-        return number
-    epoch = _EPOCH_1904 if date1904 else _EPOCH_1900
-    if not date1904 and number < 60:
-        epoch += dt.timedelta(days=1)
-    moment = epoch + dt.timedelta(milliseconds=round(number * 86_400_000))
-    return moment.date() if isinstance(number, int) else moment
-
-
-def to_serial(value: dt.datetime | dt.date, date1904: bool = False) -> int | float:
-    """The day number that Excel stores for a date; a whole number where there is no time of day."""
-    moment = value if isinstance(value, dt.datetime) else dt.datetime(value.year, value.month, value.day)
-    if moment.tzinfo is not None:
-        moment = moment.replace(tzinfo=None)  # a cell has no time zone: the clock's reading is kept
-    distance = moment - (_EPOCH_1904 if date1904 else _EPOCH_1900)
-    days = distance.days - (1 if not date1904 and distance.days <= 60 else 0)
-    seconds = distance.seconds + distance.microseconds / 1e6
-    return days + seconds / 86_400 if seconds else days

@@ -1,10 +1,10 @@
 """One sheet part → its cells as they stand in the XML, not yet understood.
 
-Nearly all programs write a cell in one shape, ``<c r="B2" s="1" t="s"><f>…</f><v>…</v></c>``. A regular expression reads
-those three times faster than any XML parser, and a row of plain numbers ten times faster. It is used only where it is
-certain to be right: every ``<c`` of the sheet data has to match in full, and no comment, CDATA or prefix may be there that
-could hide one. Everything else (cells without an address, unusual attributes, rich text, UTF-16) goes through expat, a real
-parser, which gives the same tokens.
+Nearly all programs write a cell in one shape, ``<c r="B2" s="1" t="s"><f>…</f><v>…</v></c>``. A regular expression
+reads those three times faster than any XML parser, and a row of plain numbers ten times faster. It is used only where
+it is certain to be right: every ``<c`` of the sheet data has to match in full, and no comment, CDATA or prefix may be
+there that could hide one. Everything else (cells without an address, unusual attributes, rich text, UTF-16) goes
+through expat, a real parser, which gives the same tokens.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ __all__ = ["Token", "cut_rows", "dense_numbers", "parse_tokens", "row_tokens"]
 Token = tuple[int, int, int, str, tuple[dict[str, str], str] | None, str | None]
 """A cell element: row, column, style index, type, the formula's attributes and text, and the stored value.
 
-The formula is None where there is none; the value is None where there is no <v> and no <is>. A plain tuple, since a large
-sheet makes a million of them.
+The formula is None where there is none; the value is None where there is no <v> and no <is>. A plain tuple, since a
+large sheet makes a million of them.
 """
 
 _CELL: Final = re.compile(
@@ -37,6 +37,8 @@ _NUMBER: Final = re.compile(rb'<c r="[A-Z]{1,3}[0-9]{1,7}"(?: s="[0-9]{1,5}")?(?
 _ADDRESS: Final = re.compile(rb'<c r="([A-Z]{1,3})([0-9]{1,7})"')
 _ATTRIBUTE: Final = re.compile(r'([a-zA-Z0-9]+)="([^"]*)"')
 _PREFIXED_CELL: Final = re.compile(rb"<[A-Za-z_][\w.-]*:(?:c|row)[\s/>]")
+_TEXT_KINDS: Final = (b"str", b"inlineStr")
+_NO_ATTRIBUTES: Final[dict[str, str]] = {}
 _ENCODING: Final = re.compile(rb"<\?xml[^>]*encoding=[\"']([^\"']*)")
 
 
@@ -64,21 +66,24 @@ def row_tokens(row: bytes) -> list[Token] | None:
         return None
     tokens: list[Token] = []
     for letters, number, style, kind, attributes, formula, value, inline in found:
-        text: str | None = None
-        if value or inline:
-            text = unescape((value or inline).decode())
-        elif kind in (b"str", b"inlineStr"):
-            text = ""
+        stored: str | None = None
+        if value:
+            stored = unescape(value.decode())
+        elif inline or kind in _TEXT_KINDS:
+            stored = unescape(inline.decode())
+        code = None
+        if attributes:
+            code = (dict(_ATTRIBUTE.findall(unescape(attributes.decode()))), unescape(formula.decode()))
+        elif formula:
+            code = (_NO_ATTRIBUTES, unescape(formula.decode()))
         tokens.append(
             (
                 int(number),
                 column_number(letters.decode()),
                 int(style) if style else 0,
                 kind.decode() if kind else "n",
-                (dict(_ATTRIBUTE.findall(unescape(attributes.decode()))), unescape(formula.decode()))
-                if formula or attributes
-                else None,
-                text,
+                code,
+                stored,
             )
         )
     return tokens

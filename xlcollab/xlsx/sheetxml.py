@@ -1,8 +1,8 @@
 """A `NewSheet` as the XML of a worksheet part, streamed row by row.
 
-Written here and not by openpyxl or XlsxWriter, because every formula needs its cached value (openpyxl has none), styles have
-to be numbered after those of the book that takes the sheet (neither can), and a million cells have to go out faster than
-either writes them: a row of numbers is one ``template % values``.
+Written here and not by openpyxl or XlsxWriter, because every formula needs its cached value (openpyxl has none), styles
+have to be numbered after those of the book that takes the sheet (neither can), and a million cells have to go out
+faster than either writes them: a row of numbers is one ``template % values``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Final
 
 from xlcollab.errors import XlcollabError
+from xlcollab.xlsx.calendar import to_serial
 from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, Area, ErrorValue, address, column_letters
 from xlcollab.xlsx.markup import MAIN, OFFICE_REL, escape, escape_attribute, xml_string
 from xlcollab.xlsx.newsheet import (
@@ -26,7 +27,6 @@ from xlcollab.xlsx.newsheet import (
     NewSheet,
     PrintSetup,
 )
-from xlcollab.xlsx.reading import to_serial
 from xlcollab.xlsx.styles import Style
 
 __all__ = ["SheetWriter"]
@@ -51,7 +51,7 @@ class SheetWriter:
     _numbers: dict[tuple[Style | None, bool], int] = field(default_factory=dict)
 
     def chunks(self) -> Iterator[bytes]:
-        """The whole part, in pieces of some hundred kilobytes. Raises `XlcollabError` naming the cell that cannot be."""
+        """The whole part, in pieces of some hundred kilobytes. Raises `XlcollabError` naming a cell that cannot be."""
         yield self._head().encode()
         waiting: list[str] = []
         size = 0
@@ -208,7 +208,7 @@ class SheetWriter:
         if len(text) > _LONGEST_TEXT:
             place = address(row, col)
             raise XlcollabError(
-                f"{self.sheet.name}!{place} cannot hold a text of {len(text):,} characters; Excel takes {_LONGEST_TEXT:,}.",
+                f"{self.sheet.name}!{place} cannot hold {len(text):,} characters; Excel takes {_LONGEST_TEXT:,}.",
                 sheet=self.sheet.name,
                 cell=place,
             )
@@ -265,7 +265,8 @@ class SheetWriter:
             inner = f'<cfRule type="colorScale" priority="{priority}"><colorScale>'
             inner += "".join(_scale_points(rule)) + "".join(f'<color rgb="FF{color}"/>' for color in rule.colors)
             inner += "</colorScale>"
-        return f'<conditionalFormatting sqref="{rule.area.ref}">{inner}</cfRule></conditionalFormatting>'
+        areas = " ".join(area.ref for area in (rule.areas if isinstance(rule, ColorScale) else (rule.area,)))
+        return f'<conditionalFormatting sqref="{areas}">{inner}</cfRule></conditionalFormatting>'
 
 
 def _style_of(block: Block) -> Callable[[int, int], Style | None]:

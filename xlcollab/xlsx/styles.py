@@ -6,7 +6,6 @@ borders, number formats and formats go to the end of their lists, each in the or
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,33 +20,34 @@ EMPTY_STYLES: Final = (
     f'<styleSheet xmlns="{MAIN}">'
     '<fonts count="1"><font><sz val="11"/><color theme="1"/><name val="Calibri"/><family val="2"/>'
     '<scheme val="minor"/></font></fonts>'
-    '<fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill></fills>'
+    '<fills count="2"><fill><patternFill patternType="none"/></fill>'
+    '<fill><patternFill patternType="gray125"/></fill></fills>'
     '<borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
     '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
     '<cellXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/></cellXfs>'
     '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles>'
-    '<dxfs count="0"/><tableStyles count="0" defaultTableStyle="TableStyleMedium2" defaultPivotStyle="PivotStyleLight16"/>'
+    '<dxfs count="0"/>'
+    '<tableStyles count="0" defaultTableStyle="TableStyleMedium2" defaultPivotStyle="PivotStyleLight16"/>'
     "</styleSheet>"
 ).encode()
 
 _ORDER: Final = (
-    "numFmts", "fonts", "fills", "borders", "cellStyleXfs", "cellXfs", "cellStyles", "dxfs", "tableStyles", "colors", "extLst",
+    "numFmts", "fonts", "fills", "borders", "cellStyleXfs", "cellXfs", "cellStyles", "dxfs", "tableStyles", "colors",
+    "extLst",
 )  # fmt: skip
 # ECMA-376 part 1, 18.8.30: the formats that every program knows by number.
 _BUILTIN_FORMATS: Final = {
     "General": 0, "0": 1, "0.00": 2, "#,##0": 3, "#,##0.00": 4, "0%": 9, "0.00%": 10, "0.00E+00": 11, "@": 49,
 }  # fmt: skip
-_BUILTIN_DATES: Final = frozenset((14, 15, 16, 17, 22, *range(27, 32), 36, *range(50, 59)))
-_NOT_CODE: Final = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\]]*\]')
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
     """How a cell looks. Colours are 'RRGGBB'; None leaves the workbook's default font, no fill, no border.
 
-    ``top``, ``bottom``, ``left``, ``right`` are Excel's border styles ('thin', 'medium', 'hair' …). ``size`` is in points,
-    ``indent`` in steps of about three spaces, ``rotation`` in degrees upwards. ``locked=False`` lets a cell of a protected
-    sheet be typed into.
+    ``top``, ``bottom``, ``left``, ``right`` are Excel's border styles ('thin', 'medium', 'hair' …). ``size`` is in
+    points, ``indent`` in steps of about three spaces, ``rotation`` in degrees upwards. ``locked=False`` lets a cell of
+    a protected sheet be typed into.
     """
 
     bold: bool = False
@@ -85,23 +85,8 @@ class Styles:
         """Parse a styles part."""
         return cls(parse(data, part))
 
-    def date_styles(self) -> frozenset[int]:
-        """The positions in ``cellXfs`` whose number format shows a date."""
-        custom = {
-            int(e.get("numFmtId", 0)): e.get("formatCode", "")
-            for e in self.root.iterfind(f"{main('numFmts')}/{main('numFmt')}")
-        }
-        dates = {number for number, code in custom.items() if _is_date_format(code)}
-        dates |= _BUILTIN_DATES - custom.keys()
-        formats = self.root.find(main("cellXfs"))
-        return frozenset(
-            position
-            for position, xf in enumerate([] if formats is None else formats)
-            if int(xf.get("numFmtId", 0)) in dates
-        )
-
     def cell_format(self, style: Style | None, *, text_prefix: bool = False) -> int:
-        """The position of a style in ``cellXfs``, appended if need be. ``text_prefix`` marks text that looks like a formula."""
+        """The position of a style in ``cellXfs``, appended if need be; ``text_prefix`` keeps '=a' text when edited."""
         style = style or Style()
         if style == Style() and not text_prefix:
             return 0
@@ -287,11 +272,3 @@ def _border(style: Style, *, diagonal: bool = True) -> etree._Element:
     if diagonal:
         etree.SubElement(border, main("diagonal"))
     return border
-
-
-def _is_date_format(code: str) -> bool:
-    """Whether a format code shows a day, month or year; times of day and durations are numbers to us."""
-    first = _NOT_CODE.sub("", code.partition(";")[0]).lower()
-    if "general" in first or "e+" in first:
-        return False
-    return "y" in first or "d" in first or ("m" in first and not ("h" in first or "s" in first))

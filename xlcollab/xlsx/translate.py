@@ -7,6 +7,7 @@ other cells every relative reference moves by the distance from the first; `$` h
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, column_letters, column_number
 
@@ -32,44 +33,39 @@ _TOKEN = re.compile(
 
 
 class FilledFormula:
-    """A formula split once at its references, to be moved many times.
+    """A formula split once, to be moved many times.
 
-    ``pieces`` holds the text between the references; ``references`` one tuple each of (absolute column?, column or 0,
-    absolute row?, row or 0), where 0 stands for the missing half of a whole row or column.
+    Only the halves of references that move, a column or a row without `$`, stand apart; all else is text between them.
     """
 
-    __slots__ = ("pieces", "references")
+    __slots__ = ("_halves", "_pieces", "_text")
 
     def __init__(self, text: str) -> None:
-        self.pieces: list[str] = []
-        self.references: list[tuple[bool, int, bool, int]] = []
-        start = position = 0
-        while token := _TOKEN.search(text, position):
-            position = token.end()
-            if token["bracket"]:
-                position = _end_of_brackets(text, token.start())
-                continue
-            found = _references(token)
-            for reference, (begin, end) in found:
-                self.pieces.append(text[start:begin])
-                self.references.append(reference)
-                start = end
-        self.pieces.append(text[start:])
+        self._text = text
+        self._pieces: list[str] = []
+        self._halves: list[tuple[bool, int]] = []  # (a row?, its number)
+        pending, start = "", 0
+        for (fixed_col, col, fixed_row, row), (begin, end) in _find_references(text):
+            pending += text[start:begin]
+            start = end
+            for is_row, fixed, number in ((False, fixed_col, col), (True, fixed_row, row)):
+                if fixed and number:
+                    pending += f"${number}" if is_row else f"${column_letters(number)}"
+                elif number:
+                    self._pieces.append(pending)
+                    self._halves.append((is_row, number))
+                    pending = ""
+        self._pieces.append(pending + text[start:])
 
     def moved(self, rows: int, cols: int) -> str:
         """The formula as it reads ``rows`` further down and ``cols`` further right; off the sheet is #REF!."""
-        out = [self.pieces[0]]
-        for (fixed_col, col, fixed_row, row), piece in zip(self.references, self.pieces[1:], strict=True):
-            new_col = col if fixed_col or not col else col + cols
-            new_row = row if fixed_row or not row else row + rows
-            if (col and not 1 <= new_col <= MAX_COL) or (row and not 1 <= new_row <= MAX_ROW):
-                out.append("#REF!")
-            else:
-                out.append(
-                    (("$" if fixed_col else "") + column_letters(new_col) if col else "")
-                    + (("$" if fixed_row else "") + str(new_row) if row else "")
-                )
-            out.append(piece)
+        out: list[str] = []
+        for piece, (is_row, number) in zip(self._pieces, self._halves, strict=False):
+            moved = number + (rows if is_row else cols)
+            if not 1 <= moved <= (MAX_ROW if is_row else MAX_COL):
+                return _move_off_sheet(self._text, rows, cols)
+            out += (piece, str(moved) if is_row else column_letters(moved))
+        out.append(self._pieces[-1])
         return "".join(out)
 
 
@@ -78,7 +74,35 @@ def move_formula(text: str, rows: int, cols: int) -> str:
     return FilledFormula(text).moved(rows, cols)
 
 
-_Found = tuple[tuple[bool, int, bool, int], tuple[int, int]]
+_Reference = tuple[bool, int, bool, int]  # absolute column?, column or 0, absolute row?, row or 0
+_Found = tuple[_Reference, tuple[int, int]]
+
+
+def _find_references(text: str) -> Iterator[_Found]:
+    """Every reference of a formula with its span, left to right."""
+    position = 0
+    while token := _TOKEN.search(text, position):
+        if token["bracket"]:
+            position = _end_of_brackets(text, token.start())
+        else:
+            position = token.end()
+            yield from _references(token)
+
+
+def _move_off_sheet(text: str, rows: int, cols: int) -> str:
+    out: list[str] = []
+    start = 0
+    for (fixed_col, col, fixed_row, row), (begin, end) in _find_references(text):
+        new_col, new_row = col + (0 if fixed_col else cols), row + (0 if fixed_row else rows)
+        if (col and not 1 <= new_col <= MAX_COL) or (row and not 1 <= new_row <= MAX_ROW):
+            moved = "#REF!"
+        else:
+            moved = (("$" if fixed_col else "") + column_letters(new_col) if col else "") + (
+                ("$" if fixed_row else "") + str(new_row) if row else ""
+            )
+        out += (text[start:begin], moved)
+        start = end
+    return "".join(out) + text[start:]
 
 
 def _references(token: re.Match[str]) -> list[_Found]:

@@ -1,4 +1,7 @@
-"""`Workbook` and `Sheet`: the door to the file layer, and the only classes of it that the rest of the house needs."""
+"""`Workbook` and `Sheet`: the door to the file layer, and the only classes of it that the rest of the house needs.
+
+What writes is imported where it is used: looking into a workbook is done in less time without it.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,21 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lxml import etree
 
-from xlcollab.atomic import atomic_write
 from xlcollab.errors import DamagedFileError, UnsupportedFormatError, XlcollabError
-from xlcollab.xlsx.blank import blank_package
+from xlcollab.xlsx.calendar import date_styles
 from xlcollab.xlsx.cells import Area, Cell, CellValue
-from xlcollab.xlsx.graft import drop_calc_chain, graft_sheet, prune_sheet, recalculate_on_load, retitle
 from xlcollab.xlsx.markup import MAIN, OFFICE_REL, STRICT_MAIN, local_name, main, parse, serialize, unescape_string
 from xlcollab.xlsx.names import Names
-from xlcollab.xlsx.newsheet import NewSheet, legal_sheet_name
 from xlcollab.xlsx.package import Package
-from xlcollab.xlsx.patching import patch_values
+from xlcollab.xlsx.pivots import read_pivots
 from xlcollab.xlsx.reading import CellReader, SheetCells, read_cells, read_values
-from xlcollab.xlsx.styles import Styles
+
+if TYPE_CHECKING:
+    from xlcollab.xlsx.newsheet import NewSheet
 
 __all__ = ["MARK", "Sheet", "Table", "Workbook"]
 
@@ -100,12 +102,7 @@ class Sheet:
     @property
     def pivots(self) -> list[Area]:
         """The ranges of the pivot tables on the sheet, without their page filters."""
-        areas = []
-        for part in self._book.package.related(self.part, "pivotTable"):
-            location = parse(self._book.package.read(part), part).find(main("location"))
-            if location is not None:
-                areas.append(Area.parse(location.get("ref", "")))
-        return areas
+        return [pivot.area for pivot in read_pivots(self._book, self)]
 
     @property
     def ours(self) -> bool:
@@ -114,9 +111,11 @@ class Sheet:
         return found is not None and found.sheet is not None
 
     def patch(self, values: Mapping[tuple[int, int], CellValue]) -> None:
-        """Put values into cells, keeping formulas and styles: a formula's cell gets a new cached value, None empties."""
+        """Put values into cells, keeping formulas and styles: a formula's cell gets a cached value, None empties."""
         if not values:
             return
+        from xlcollab.xlsx.patching import patch_values
+
         package = self._book.package
         package.write(self.part, patch_values(self._data, values, self.name, self.part, self._book.date1904))
         self._forget()
@@ -169,13 +168,15 @@ class Workbook:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Workbook:
-        """Read a workbook. Raises `FileError`, `UnsupportedFormatError` or `DamagedFileError`, each with the way out."""
+        """Read a workbook. Raises `FileError`, `UnsupportedFormatError` or `DamagedFileError`, with the way out."""
         path = Path(path)
         return cls(Package.open(path), path)
 
     @classmethod
     def new(cls, created: dt.datetime | None = None) -> Workbook:
         """A workbook without sheets; without a date it is the same to the byte whenever it is made."""
+        from xlcollab.xlsx.blank import blank_package
+
         return cls(blank_package(created), None)
 
     @property
@@ -225,14 +226,18 @@ class Workbook:
     def date_styles(self) -> frozenset[int]:
         """The style indices that show a number as a date."""
         found = self.package.related(self._part, "styles")
-        return Styles.read(self.package.read(found[0]), found[0]).date_styles() if found else frozenset()
+        return date_styles(parse(self.package.read(found[0]), found[0])) if found else frozenset()
 
     def free_name(self, wanted: str) -> str:
         """A legal sheet name that is not taken: 'Summary', or 'Summary (2)'."""
+        from xlcollab.xlsx.newsheet import legal_sheet_name
+
         return legal_sheet_name(wanted, (sheet.name for sheet in self._all))
 
     def add(self, new: NewSheet) -> Sheet:
         """Write a sheet behind the others; the book's active sheet stays. It carries the hidden name `MARK`."""
+        from xlcollab.xlsx.graft import drop_calc_chain, graft_sheet, retitle
+
         if any(sheet.name.lower() == new.name.lower() for sheet in self._all):
             raise XlcollabError(f"The workbook has a sheet '{new.name}' already.", sheet=new.name)
         before = self._titles()
@@ -250,6 +255,8 @@ class Workbook:
 
     def remove(self, name: str) -> None:
         """Take out a sheet that xlcollab wrote, with its charts and names. Refuses any other sheet."""
+        from xlcollab.xlsx.graft import drop_calc_chain, prune_sheet, retitle
+
         sheet = self.sheet(name)
         if not sheet.ours:
             raise XlcollabError(f"The sheet '{sheet.name}' was not written by xlcollab and is not removed.", sheet=name)
@@ -271,7 +278,11 @@ class Workbook:
 
     def save(self, path: str | os.PathLike[str], force: bool = False) -> None:
         """Write the file whole or not at all. A book that was changed is computed anew when Excel opens it."""
+        from xlcollab.atomic import atomic_write
+
         if self.touched:
+            from xlcollab.xlsx.graft import recalculate_on_load
+
             recalculate_on_load(self._root)
             self.package.write(self._part, serialize(self._root))
         with atomic_write(path, force=force) as file:
