@@ -92,8 +92,7 @@ def embeddings_sheet(mirror: Mirror, name: str) -> NewSheet:
     _add_vectors(table, mirror, n)
     _add_results(table, mirror, n)
     for column, (key, content) in enumerate(table.columns.items(), 1):
-        header = theme.HEADER_ITEM if content.style.align == "center" else theme.HEADER
-        sheet.cell(_HEADER_ROW, column, content.title, theme.HEADER_TEXT if content.style.align is None else header)
+        sheet.cell(_HEADER_ROW, column, content.title, theme.header_over(content.style))
         sheet.width(column, column, content.width)
         if key in ("user 1", "item 1"):
             sheet.cell(_GROUP_ROW, column, f"{key.split()[0]} vector", theme.GROUP)
@@ -134,7 +133,7 @@ def _add_ratings(table: _Table, mirror: Mirror, n: int) -> None:
         if names:
             width = theme.fitting_width(names.values(), 12, 40)
             shown = [names.get(labels[position], "") for position in at]
-            table.add(f"{kind} name", None, shown, theme.TEXT, width=width)
+            table.add(f"{kind} name", None, shown, theme.BESIDE, width=width)
     user, item = _positions(table, mirror)
     table.add("user row", user, [position + 1 for position in users], theme.POSITION)
     table.add("item column", item, [position + 1 for position in items], theme.POSITION)

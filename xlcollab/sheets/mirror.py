@@ -8,6 +8,7 @@ model.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,8 +33,7 @@ EXCEL_LIMIT = 200
 """The most changing cells that the Solver add-in which comes with Excel takes."""
 
 _MOST_COLORED_AREAS = 500
-_LESSON_WIDTH = 48.0  # of the columns left of the labels, so that the notes in them can be read whatever k is
-_FACTOR_WIDTH = 7.5
+_NOTES_WIDTH = 28.0  # at least, of the columns left of the labels: few factors leave room for notes all the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +79,9 @@ def mirror_sheet(mirror: Mirror, home: str) -> NewSheet:
     _parameters(sheet, mirror)
     _predictions(sheet, mirror)
     _notes(sheet, mirror, home)
-    sheet.width(1, 1, max(8.0, _LESSON_WIDTH - _FACTOR_WIDTH * fit.model.n_factors))
-    if fit.model.n_factors:
-        sheet.width(2, fit.model.n_factors + 1, _FACTOR_WIDTH)
+    left = layout.label_column - 1
+    sheet.width(1, left, _left_width(mirror) / left)
+    sheet.width(layout.first_column, layout.last_column, max(6.5, _number_width(fit.factors.item_factors)))
     # Twenty factors left of the labels would leave no room to scroll in.
     sheet.freeze(2, layout.first_column if fit.model.n_factors <= 6 else 1)
     sheet.print_setup(landscape=True, title_rows=(1, 1))
@@ -92,23 +92,32 @@ def mirror_sheet(mirror: Mirror, home: str) -> NewSheet:
     return sheet
 
 
+def _left_width(mirror: Mirror) -> float:
+    """The width of the columns left of the labels, all together."""
+    each = max(7.5, _number_width(mirror.fit.factors.user_factors))
+    return max(_NOTES_WIDTH, each * (mirror.layout.label_column - 1))
+
+
+def _number_width(factors: FloatArray) -> float:
+    """The width that the longest of these numbers needs with three decimals; minima may run far off."""
+    return len(f"{-np.abs(factors).max(initial=0.0):.3f}") + 0.5
+
+
 def _labels(sheet: NewSheet, mirror: Mirror) -> None:
     """Item labels above ratings and predictions, user labels beside them, names where there are any."""
     layout, ratings = mirror.layout, mirror.fit.ratings
     column, first = layout.label_column, layout.first_column
     items = [theme.label_text(label) for label in ratings.items]
-    tilted = any(theme.display_width(text) > 7 for text in items)
-    header = theme.HEADER_TILTED if tilted else theme.HEADER_ITEM
+    header = theme.item_header(items)
     for row in (1, layout.lower_label_row):
         sheet.cell(row, column, f"{ratings.user_title} \\ {ratings.item_title}", theme.CORNER)
         sheet.block(row, first, [ratings.items], header)
-        if tilted:
+        if header.rotation:
             sheet.height(row, theme.tilted_height(items))
     for row in (2, layout.first_user_row):
         sheet.block(row, column, ([label] for label in ratings.users), theme.HEADER_USER)
     users = [theme.label_text(label) for label in ratings.users]
     sheet.width(column, column, theme.fitting_width([*users, f"{ratings.user_title} \\ {ratings.item_title}"], 8, 30))
-    sheet.width(first, layout.last_column, 6.5)
     if ratings.item_names:
         names = [ratings.item_names.get(label, "") for label in ratings.items]
         sheet.block(layout.item_names_row, first, [names], theme.NAME_TILTED)
@@ -116,7 +125,7 @@ def _labels(sheet: NewSheet, mirror: Mirror) -> None:
     if ratings.user_names:
         names = [ratings.user_names.get(label, "") for label in ratings.users]
         for row in (2, layout.first_user_row):
-            sheet.block(row, layout.last_column + 1, ([name] for name in names), theme.NAME)
+            sheet.block(row, layout.last_column + 1, ([name] for name in names), theme.BESIDE)
         sheet.width(layout.last_column + 1, layout.last_column + 1, theme.fitting_width(names, 8, 40))
 
 
@@ -138,7 +147,9 @@ def _parameters(sheet: NewSheet, mirror: Mirror) -> None:
     if model.biased:
         items = np.vstack([factors.item_bias, items])  # (1 + k, n)
         users = np.column_stack([factors.user_bias, users])  # (m, 1 + k)
-        sheet.cell(layout.item_row, layout.label_column, "item bias", theme.AXIS)
+        # Without factors the cell beside μ is that of the item biases' title.
+        both = k == 0 and factors.mean
+        sheet.cell(layout.item_row, layout.label_column, "← μ, item bias" if both else "item bias", theme.AXIS)
         sheet.cell(layout.lower_label_row, 1, "user bias", theme.AXIS_ABOVE)
     sheet.block(layout.item_block.first_row, layout.item_block.first_col, items, theme.CHANGING)
     sheet.block(layout.user_block.first_row, layout.user_block.first_col, users, theme.CHANGING)
@@ -153,7 +164,8 @@ def _parameters(sheet: NewSheet, mirror: Mirror) -> None:
             sheet.cell(at[0], 2, words, theme.BESIDE)
     if factors.mean:
         sheet.cell(*layout.mean, float(factors.mean), theme.PARAMETER)
-        sheet.cell(layout.mean[0], 2, "μ, added to every prediction", theme.BESIDE)
+        if k:
+            sheet.cell(layout.mean[0], 2, "μ", theme.BESIDE)
 
 
 def _predictions(sheet: NewSheet, mirror: Mirror) -> None:
@@ -184,23 +196,31 @@ def _predictions(sheet: NewSheet, mirror: Mirror) -> None:
 
 def _notes(sheet: NewSheet, mirror: Mirror, home: str) -> None:
     """What the sheet is, in the empty cells left of the ratings."""
-    fit, layout = mirror.fit, mirror.layout
-    sheet.cell(1, 1, fit_title(fit), theme.HEADING)
-    sheet.link(2, 1, f"{quote_sheet(home)}!A1", home, theme.LINK)
-    lines = []
+    layout = mirror.layout
+    room = _left_width(mirror)
+    # Bold type of 12 points is about a fifth wider than the digits that widths are counted in.
+    titles = textwrap.wrap(fit_title(mirror.fit), int(room / 1.2))
+    for row, line in enumerate(titles, 1):
+        sheet.cell(row, 1, line, theme.HEADING)
+    row = len(titles) + 1
+    sheet.link(row, 1, f"{quote_sheet(home)}!A1", home, theme.LINK)
+    for paragraph in _paragraphs(mirror):
+        for line in textwrap.wrap(paragraph, int(room)):
+            row += 1
+            if row < layout.range_low[0]:
+                sheet.cell(row, 1, line, theme.NAME)
+
+
+def _paragraphs(mirror: Mirror) -> Iterator[str]:
+    layout = mirror.layout
     if mirror.live:
-        lines += ["Solver changes the cream cells to minimise", f"the RMSE in {address(*layout.rmse)}: Data, Solver."]
+        yield f"Solver (Data, Solver) changes the cream cells to minimise {address(*layout.rmse)}."
     else:
-        lines += ["Too large for live formulas: predictions are", "values, as fitted."]
+        yield "Predictions are values: too many for live formulas."
     if mirror.live and layout.n_changing > EXCEL_LIMIT:
-        lines += [
-            f"{layout.n_changing:,} changing cells: Excel's own Solver",
-            f"takes {EXCEL_LIMIT}; xlcollab solve takes them all.",
-        ]
-    if fit.valid is not None:
-        lines.append("Held-out ratings are blank here.")
-    for row, line in zip(range(3, layout.range_low[0]), lines, strict=False):
-        sheet.cell(row, 1, line, theme.NAME)
+        yield (f"{layout.n_changing:,} changing cells: Excel's own Solver takes {EXCEL_LIMIT}, xlcollab solve all.")
+    if mirror.fit.valid is not None:
+        yield "Held-out ratings are blank here."
 
 
 def _rows(values: FloatArray, present: np.ndarray[Any, np.dtype[np.bool_]]) -> Iterator[Sequence[float | None]]:

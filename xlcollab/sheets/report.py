@@ -13,9 +13,10 @@ from xlcollab.errors import OptionError
 from xlcollab.fitting import Fit
 from xlcollab.sheets import plan
 from xlcollab.sheets.embeddings import embeddings_sheet
+from xlcollab.sheets.filled import Filled
 from xlcollab.sheets.mirror import EXCEL_LIMIT, Mirror, fit_title, mirror_sheet
-from xlcollab.sheets.predictions import Predictions, predictions_sheet
-from xlcollab.sheets.recommendations import Recommendations, recommendations_sheet
+from xlcollab.sheets.predictions import predictions_sheet
+from xlcollab.sheets.recommendations import recommendations_sheet
 from xlcollab.sheets.summary import Entry, Summary, summary_sheet
 from xlcollab.sheets.training import training_sheet
 from xlcollab.xlsx.newsheet import NewSheet, legal_sheet_name
@@ -157,10 +158,9 @@ class _Sheets:
                 "cells are more than a sheet should hold. Use xlcollab predict and xlcollab recommend."
             )
             return
-        table = Predictions(mirror, name, live=mirror.live and on_sheet[position])
-        self._add(predictions_sheet(table), f"Every blank filled by {mirror.sheet}")
-        best = Recommendations(table, recommendations)
-        self._add(recommendations_sheet(best), "The unrated items of each user, best first")
+        filled = Filled(mirror, name, live=mirror.live and on_sheet[position])
+        self._add(predictions_sheet(filled), f"Every blank filled by {mirror.sheet}")
+        self._add(recommendations_sheet(filled, recommendations), "The unrated items of each user, best first")
 
     def _add_mirror(self, mirror: Mirror, there: bool, summary: str) -> None:
         layout, name = mirror.layout, mirror.sheet

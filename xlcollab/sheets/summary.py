@@ -117,7 +117,7 @@ def _fits(sheet: NewSheet, summary: Summary, row: int) -> int:
     sheet.cell(row, 1, "Sheet", theme.HEADER_TEXT)
     for line in _lines(summary, row + 1):
         row += 1
-        sheet.cell(row, 1, line.title, theme.KEY)
+        sheet.cell(row, 1, line.title, theme.KEY_TOP if line.style.wrap else theme.KEY)
         for column, value in enumerate(line.values, 2):
             if isinstance(value, tuple):
                 formula, cached = value

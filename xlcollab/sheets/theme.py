@@ -22,6 +22,8 @@ __all__ = [
     "color_by_rating",
     "display_width",
     "fitting_width",
+    "header_over",
+    "item_header",
     "label_text",
     "tilted_height",
     "title",
@@ -39,9 +41,9 @@ HEADING = Style(bold=True, size=12, color=INK)
 SECTION = Style(bold=True, size=12, color=BLUE, bottom="thin", border_color=LINE)
 TEXT = Style(color=INK)
 MEANING = Style(color=INK, indent=1)
-WRAPPED = Style(color=INK, wrap=True, valign="top")
 NOTE = Style(color=MUTED, italic=True)
-KEY = Style(color=MUTED, valign="top")
+KEY = Style(color=MUTED)
+KEY_TOP = Style(color=MUTED, valign="top")
 LINK = Style(color="0B57A4", underline=True)
 
 HEADER = Style(bold=True, color=INK, fill=PANEL, bottom="thin", border_color=LINE, align="right")
@@ -73,6 +75,9 @@ PARAMETER = Style(
     color="1F3FBF", number_format="0.0##", align="center",
     top="thin", bottom="thin", left="thin", right="thin", border_color=LINE,
 )  # fmt: skip
+PARAMETER_SHARE = replace(PARAMETER, number_format="0%")
+INTERVAL = Style(italic=True, color=DEEP_BLUE, number_format="0.00", align="center")
+DEVIATION = Style(color=INK, number_format="0.00", align="center")
 OBJECTIVE = Style(
     bold=True, color=INK, number_format="0.0000", align="center",
     top="medium", bottom="medium", left="medium", right="medium", border_color=INK,
@@ -80,7 +85,7 @@ OBJECTIVE = Style(
 GOOD = Style(bold=True, color=BLUE, fill="E1ECF8")
 BAD = Style(bold=True, color=ORANGE, fill="FCE4CC")
 
-FACT = Style(color=INK, align="left", valign="top")
+FACT = Style(color=INK, align="left")
 FACT_PLAIN = replace(FACT, number_format="0")
 FACT_COUNT = replace(FACT, number_format="#,##0")
 FACT_SHARE = replace(FACT, number_format="0.0%")
@@ -88,7 +93,7 @@ FACT_MEAN = replace(FACT, number_format="0.00")
 FACT_ERROR = replace(FACT, number_format="0.0000")
 FACT_SECONDS = replace(FACT, number_format="0.00")
 FACT_TIME = replace(FACT, number_format="yyyy-mm-dd hh:mm")
-FACT_WRAPPED = replace(FACT, wrap=True)
+FACT_WRAPPED = replace(FACT, wrap=True, valign="top")
 LINK_HEADER = replace(HEADER_TEXT, color="0B57A4", underline=True)
 
 COUNT = Style(color=INK, number_format="#,##0", align="right")
@@ -109,6 +114,16 @@ def color_by_rating(sheet: NewSheet, areas: Area | Sequence[Area], scale: tuple[
     low, high = scale
     if low < high:
         sheet.color_scale(areas, (LOW, MIDDLE, HIGH), (low, (low + high) / 2, high))
+
+
+def item_header(items: Sequence[str]) -> Style:
+    """The header of item columns: level, or running upwards where a label is too long for its column."""
+    return HEADER_TILTED if any(display_width(text) > 7 for text in items) else HEADER_ITEM
+
+
+def header_over(style: Style) -> Style:
+    """The header of a column whose cells look like this: text to the left, numbers as they are."""
+    return replace(HEADER, align=style.align or "left", indent=style.indent)
 
 
 def with_line_above(style: Style) -> Style:
