@@ -76,6 +76,18 @@ class Crosstab:
         """The number of cells that hold none."""
         return len(self.users) * len(self.items) - self.n_ratings
 
+    def turned(self) -> Crosstab:
+        """The same cells with the users across the top."""
+        return replace(
+            self,
+            users=self.items,
+            items=self.users,
+            values=list(zip(*self.values, strict=True)),
+            user_lines=self.item_lines,
+            item_lines=self.user_lines,
+            transposed=not self.transposed,
+        )
+
     def facts(self) -> dict[tuple[Label, Label], float]:
         """The ratings by (user, item)."""
         return {
@@ -297,10 +309,7 @@ def table_of(grid: Grid, layout: Layout, *, transpose: bool = False) -> Crosstab
     row_lines, col_lines = tuple(row + grid.first_row for row in rows), tuple(col + grid.first_col for col in cols)
     found = Crosstab(grid.place, area, down, across, values, row_lines, col_lines, problem=layout.problem)
     if transpose:
-        turned = list(zip(*values, strict=True))
-        found = replace(
-            found, users=across, items=down, values=turned, user_lines=col_lines, item_lines=row_lines, transposed=True
-        )
+        found = found.turned()
     corner = grid.value(layout.top, layout.left)
     if not isinstance(corner, str) or not corner.strip():
         return found

@@ -8,17 +8,29 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from xlcollab.coding import Column, FloatArray, IntArray, Where
+from xlcollab.coding import Column, FloatArray, IntArray, Where, rating_values
 from xlcollab.errors import CellValueError, DuplicateError, RatingsError
-from xlcollab.grid import Spot
-from xlcollab.labels import Label, is_user_word, plain_label, roles
+from xlcollab.grid import Blanks, Place, Spot
+from xlcollab.labels import Label, is_user_word, plain_label, roles, typed_labels
+from xlcollab.xlsx.cells import Area
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from xlcollab.crosstab import Crosstab, LongTable
     from xlcollab.ratings import Ratings
 
-__all__ = ["FrameColumns", "columns_of", "crosstab_frame", "crosstab_parts", "frame_columns", "is_long", "long_frame"]
+__all__ = [
+    "FrameColumns",
+    "columns_of",
+    "crosstab_frame",
+    "crosstab_parts",
+    "frame_columns",
+    "is_long",
+    "long_frame",
+    "seconds",
+    "table_of_frame",
+]
 
 
 class FrameColumns(NamedTuple):
@@ -84,7 +96,7 @@ def frame_columns(df: pd.DataFrame, at: FrameColumns) -> tuple[Column, Column, C
     values: Column = ratings.tolist()
     if ratings.dtype.kind in "iuf":
         values = ratings.to_numpy(dtype=np.float64, na_value=np.nan)
-    times = None if at.timestamp is None else _seconds(df.iloc[:, at.timestamp])
+    times = None if at.timestamp is None else seconds(df.iloc[:, at.timestamp])
     return users, items, values, times, where
 
 
@@ -108,9 +120,13 @@ def _plain(value: Any) -> Label:
     return value.to_pydatetime() if hasattr(value, "to_pydatetime") else plain_label(value)
 
 
-def _seconds(column: pd.Series[Any]) -> IntArray | None:
-    """Timestamps in whole seconds since 1970; None where they are no times or some are missing."""
-    if column.isna().any() or column.dtype.kind not in "iufM":
+def seconds(column: pd.Series[Any]) -> IntArray | None:
+    """Timestamps in whole seconds since 1970, from numbers, dates or ISO texts; None where any is none of these."""
+    import pandas as pd
+
+    if column.dtype.kind not in "iufM":
+        column = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
+    if column.isna().any():
         return None
     if column.dtype.kind == "M":
         column = column.dt.tz_convert(None) if getattr(column.dt, "tz", None) is not None else column
@@ -161,6 +177,27 @@ def _wrong_value(user: Label, item: Label, value: object) -> CellValueError:
         f"User {user!r} rates item {item!r} {value!r}; ratings are finite numbers. "
         "Correct it, or put NaN where something is not rated."
     )
+
+
+def table_of_frame(df: pd.DataFrame, place: Place, transpose: bool, blanks: Blanks) -> Crosstab | LongTable:
+    """The table that a frame out of a file is. Parquet names columns by texts: those of a crosstab become ids again."""
+    from xlcollab.crosstab import Crosstab, LongTable
+
+    nowhere = Area(1, 1, 1, 1)
+    if is_long(df):
+        at = columns_of(df)
+        ratings = df.iloc[:, at.rating]
+        df = df[(ratings.notna() & ~ratings.map(blanks.__contains__)).to_numpy(dtype=bool)]
+        users, items, column, times, where = frame_columns(df, at)
+        values, lines = rating_values(column, where), range(1, len(df) + 1)
+        titles = str(df.columns[at.user]), str(df.columns[at.item])
+        return LongTable(place, nowhere, users, items, values, times, lines, (1, 2, 3), *titles)
+    down, across, dense, titles = crosstab_parts(df)
+    across = typed_labels([str(label) for label in across])
+    rows = [[None if np.isnan(value) or value in blanks else value for value in row] for row in dense.tolist()]
+    side, top = tuple(range(1, len(down) + 1)), tuple(range(1, len(across) + 1))
+    table = Crosstab(place, nowhere, down, across, rows, side, top, False, *titles)
+    return table.turned() if transpose else table
 
 
 def long_frame(ratings: Ratings) -> pd.DataFrame:

@@ -13,12 +13,14 @@ __all__ = [
     "Label",
     "is_header_word",
     "is_item_word",
+    "is_plain_int",
     "is_total_word",
     "is_user_word",
     "match_names",
     "plain_label",
     "roles",
     "sorted_labels",
+    "typed_labels",
 ]
 
 Label = int | float | str | dt.date | dt.datetime
@@ -131,6 +133,18 @@ def plain_label(value: Label) -> Label:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value.strip() if isinstance(value, str) else value
+
+
+def is_plain_int(text: str) -> bool:
+    """Whether a text is written as a number is: '27' and '-1' are; '007', '+7', '2.0' and '' are not."""
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and (digits == "0" or not digits.startswith("0"))
+
+
+def typed_labels(texts: Sequence[str]) -> tuple[Label, ...]:
+    """Labels out of a file of text: numbers if every one of them is written as a number is, else texts."""
+    stripped = tuple(text.strip() for text in texts)
+    return tuple(map(int, stripped)) if all(map(is_plain_int, stripped)) else stripped
 
 
 def sorted_labels(labels: Iterable[Label]) -> list[Label]:

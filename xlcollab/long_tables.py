@@ -61,7 +61,9 @@ def long_with_header(grid: Grid) -> Iterator[LongLayout]:
 def long_by_repeats(grid: Grid, top: int, left: int, rows: Sequence[int], width: int) -> LongLayout | None:
     """The table under a header of unknown words, if it is three or four columns wide and the first repeats."""
     inside = left > 0 and LABELS.match(grid.kinds[top], left - 1)
-    if width not in LONG_WIDTHS or inside or not _repeats(grid, rows, left):
+    if width not in LONG_WIDTHS or inside or set(grid.kinds[top][left + 1 : left + width]) != {TEXT}:
+        return None
+    if not _repeats(grid, rows, left):
         return None
     return next(_by_position(grid, top, rows[0], left, width), None)
 

@@ -7,7 +7,7 @@ Labels outside, positions inside: ``users[user_idx[t]]`` rated ``items[item_idx[
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -452,11 +452,32 @@ def write_ratings(
     In a workbook the table starts at A1 of a sheet called "ratings". Raises `CannotWriteError` where the target exists
     and ``force`` is not set, and where a sheet is too small for the table.
     """
-    from xlcollab.tables import write_crosstab, write_long
+    from xlcollab.table_writing import write_crosstab, write_long
 
     if form == "crosstab":
-        write_crosstab(ratings, path, force=force)
+        write_crosstab(path, ratings.user_title, ratings.users, ratings.items, _crosstab_rows(ratings), force=force)
     elif form == "long":
-        write_long(ratings, path, force=force)
+        header = [ratings.user_title, ratings.item_title, "rating"]
+        columns: list[Sequence[object]] = [
+            [ratings.users[at] for at in ratings.user_idx.tolist()],
+            [ratings.items[at] for at in ratings.item_idx.tolist()],
+            ratings.values.tolist(),
+        ]
+        if ratings.timestamps is not None:
+            header.append("timestamp")
+            columns.append(ratings.timestamps.tolist())
+        write_long(path, header, columns, force=force)
     else:
         raise OptionError(f"form is {form!r}; it can be 'crosstab' or 'long'.")
+
+
+def _crosstab_rows(ratings: Ratings) -> Iterator[list[float | None]]:
+    """One row a user, None where nothing is rated: never the whole crosstab at once, which may be far larger."""
+    order = np.argsort(ratings.user_idx, kind="stable")
+    ends = np.cumsum(ratings.user_counts)
+    for start, end in zip(ends - ratings.user_counts, ends, strict=True):
+        row: list[float | None] = [None] * ratings.n_items
+        here = order[start:end]
+        for item, value in zip(ratings.item_idx[here].tolist(), ratings.values[here].tolist(), strict=True):
+            row[item] = value
+        yield row
