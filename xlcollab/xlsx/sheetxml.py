@@ -11,6 +11,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from types import NoneType
 from typing import Final
 
 from xlcollab.errors import XlcollabError
@@ -48,7 +49,7 @@ class SheetWriter:
     selected: bool = False
     drawing_id: str | None = None
     n_formulas: int = 0
-    _numbers: dict[tuple[Style | None, bool], int] = field(default_factory=dict)
+    _attributes: dict[tuple[int, bool], tuple[str, Style | None]] = field(default_factory=dict)
 
     def chunks(self) -> Iterator[bytes]:
         """The whole part, in pieces of some hundred kilobytes. Raises `XlcollabError` naming a cell that cannot be."""
@@ -125,6 +126,11 @@ class SheetWriter:
                     yield block.col, last, xml
                     continue
             style = _style_of(block)
+            if not block.formulas and set(map(type, values)) <= {int, float, NoneType}:
+                xml = self._plain_cells(row, block.col, values, [style(index, offset) for offset in range(len(values))])
+                if "n" not in xml:
+                    yield block.col, last, xml
+                    continue
             if block.formulas:
                 values = [FormulaCell(*pair) if pair[0] is not None else pair[1] for pair in values]  # type: ignore[index,misc]
             yield (
@@ -135,6 +141,18 @@ class SheetWriter:
                     for offset, value in enumerate(values)
                 ),
             )
+
+    def _plain_cells(self, row: int, col: int, values: Sequence[object], styles: Sequence[Style | None]) -> str:
+        """A row of numbers and blanks, each with a style of its own."""
+        return "".join(
+            [
+                f'<c r="{column_letters(at)}{row}"{self._s(style)}><v>{value!r}</v></c>'
+                if value is not None
+                else f'<c r="{column_letters(at)}{row}"{self._s(style)}/>'
+                for at, (value, style) in enumerate(zip(values, styles, strict=True), col)
+                if value is not None or style is not None
+            ]
+        )
 
     def _template(self, block: Block, width: int) -> str:
         style = _style_of(block)
@@ -214,11 +232,13 @@ class SheetWriter:
             )
 
     def _s(self, style: Style | None, *, text_prefix: bool = False) -> str:
-        key = style, text_prefix
-        if key not in self._numbers:
-            self._numbers[key] = self.cell_format(style, text_prefix)
-        number = self._numbers[key]
-        return f' s="{number}"' if number else ""
+        key = id(style), text_prefix  # hashing a style takes longer than writing a cell
+        found = self._attributes.get(key)
+        if found is None:
+            number = self.cell_format(style, text_prefix)
+            # The style is kept, so that no other one can get its id.
+            found = self._attributes[key] = f' s="{number}"' if number else "", style
+        return found[0]
 
     # Around the cells, in the order of CT_Worksheet (ECMA-376 part 1, 18.3.1.99)
 
