@@ -44,7 +44,7 @@ def smallest_parts(sheet_data: str, after: str = "") -> Parts:
 
 @pytest.fixture
 def raw_book(tmp_path: Path) -> Callable[..., Path]:
-    """`raw_book(sheet_data, after, parts={…})`: a file of the smallest parts; `parts` adds, replaces or drops (None)."""
+    """`raw_book(sheet_data, after, parts={…})`: a file of the smallest parts; `parts` adds, replaces, drops (None)."""
 
     def make(
         sheet_data: str = "",

@@ -98,7 +98,7 @@ def read_cells(data: bytes, reader: CellReader) -> SheetCells:
     shared: dict[str, tuple[int, int, FilledFormula]] = {}
     for token in _tokens(data, reader.part):
         formula = None
-        if token[4] is not None:
+        if token[4] is not None and any(token[4]):
             formula = _formula(token, shared, array_areas, reader.sheet)
         cells[token[:2]] = reader.cell(token, formula)
     return SheetCells(cells, array_areas)

@@ -29,7 +29,7 @@ large sheet makes a million of them.
 _CELL: Final = re.compile(
     rb'<c r="([A-Z]{1,3})([0-9]{1,7})"(?: s="([0-9]{1,5})")?(?: t="([A-Za-z]+)")?(?: (?:cm|vm|ph)="[0-9]+")*'
     rb"(?: ?/>|>"
-    rb'(?:<f((?: [a-zA-Z0-9]+="[^"<>]*")*) ?(?:/>|>([^<]*)</f>))?'
+    rb'(?:<f(?! ?/>)((?: [a-zA-Z0-9]+="[^"<>]*")*) ?(?:/>|>([^<]+)</f>))?'
     rb'(?:<v>([^<]*)</v>|<v ?/>|<is><t(?: xml:space="preserve")?>([^<]*)</t></is>)?'
     rb"</c>)"
 )
@@ -101,7 +101,11 @@ def dense_numbers(row: bytes) -> tuple[int, int, list[int | float]] | None:
     if last_col - first_col + 1 != len(found):
         return None
     try:
-        return int(first[2]), first_col, [int(text) if text.isdigit() else float(text) for text in found]
+        if b">-" in row:
+            values = [int(text) if text.removeprefix(b"-").isdigit() else float(text) for text in found]
+        else:
+            values = [int(text) if text.isdigit() else float(text) for text in found]
+        return int(first[2]), first_col, values
     except ValueError:
         return None
 
