@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from xlcollab.formula.ranges import Range
 from xlcollab.formula.values import BLANK, NUMBER, REF, TEXT, Scalar, Values, encode_one
+from xlcollab.xlsx.calendar import to_serial
 from xlcollab.xlsx.cells import Area, Cell
-from xlcollab.xlsx.reading import to_serial
 
 __all__ = ["Axis", "Grid", "strided"]
 
