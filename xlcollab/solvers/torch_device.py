@@ -36,10 +36,10 @@ def pick_device(name: str) -> torch.device:
 def starts_at_once(device: torch.device, bytes_per_start: int) -> int:
     """How many starts to solve in one batch when each takes ``bytes_per_start`` bytes of working memory.
 
-    On a CPU what fits into a core's share of the cache (4 MiB), so that the batched operations do not wait for memory;
-    on a GPU what fits into half of the memory that is free.
+    On a CPU what fits into 64 MiB: enough starts that calling the operations costs little beside them, and more gain
+    nothing. On a GPU what fits into half of the memory that is free.
     """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return max(1, int(free) // (2 * bytes_per_start))
-    return max(1, (4 << 20) // bytes_per_start)
+    return max(1, (64 << 20) // bytes_per_start)

@@ -24,6 +24,7 @@ from xlcollab.solvers.base import Solution, Status
 from xlcollab.solvers.torch_callbacks import Callback, ReportProgress, StopWhenNotFinite
 from xlcollab.solvers.torch_device import pick_device
 from xlcollab.solvers.torch_modules import EmbeddingDotBias
+from xlcollab.solvers.torch_restarts import solve_restarts
 from xlcollab.solvers.torch_schedule import OneCycle
 from xlcollab.solvers.torch_training import Batch, Training
 
@@ -52,6 +53,9 @@ class TorchSolver:
         ``auto`` takes CUDA where there is one; ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     centred
         Start at the mean rating (models with biases only). False starts in the middle of ``y_range``, as fastai does.
+    restarts
+        Not training at all: the least minimum of the plain squared error that so many starts at once lead to
+        (`torch_restarts`). Of the other options only ``device`` goes with it.
     """
 
     epochs: int | None = None
@@ -60,11 +64,12 @@ class TorchSolver:
     weight_decay: float | None = None
     device: str = "auto"
     centred: bool = True
+    restarts: int | None = None
 
     name: ClassVar[str] = "torch"
 
     def __post_init__(self) -> None:
-        for option in ("epochs", "batch_size"):
+        for option in ("epochs", "batch_size", "restarts"):
             value = getattr(self, option)
             if value is not None and (value != int(value) or value < 1):
                 raise OptionError(f"{option} is {value!r}; it is a whole number, 1 or more.")
@@ -73,11 +78,25 @@ class TorchSolver:
         if self.weight_decay is not None and not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise OptionError(f"weight_decay is {self.weight_decay!r}; it is 0 or more (0.1 is usual).")
 
+    def default_model(self, ratings: Ratings) -> Model:
+        """Five factors and biases, squeezed into half below the lowest to half above the highest rating.
+
+        With ``restarts`` the lesson's sheet, a dot product of five factors.
+        """
+        if self.restarts:
+            return Model(n_factors=5)
+        low, high = ratings.scale
+        return Model(n_factors=5, biased=True, y_range=(low - 0.5, high + 0.5))
+
     def solve(
         self, ratings: Ratings, model: Model, *, valid: Ratings | None, seed: int, on_progress: OnProgress | None
     ) -> Solution:
         """Train the embeddings; ``valid`` is measured after each epoch."""
         device = pick_device(self.device)
+        if self.restarts:
+            return solve_restarts(
+                ratings, model, restarts=self.restarts, device=device, seed=seed, on_progress=on_progress
+            )
         start = torch.Generator().manual_seed(seed)
         module = EmbeddingDotBias(
             model, len(ratings.users), len(ratings.items), mean=self._mean(ratings, model), generator=start
