@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from xlcollab.errors import DuplicateError, NoCrosstabError, RatingsError, SeveralCrosstabsError
 from xlcollab.grid import NUMBER, Blanks, Grid, Place, Spot
-from xlcollab.labels import Label, is_item_word, plain_label
+from xlcollab.labels import Label, is_item_word, is_user_word, plain_label
 from xlcollab.long_tables import LongLayout
-from xlcollab.rectangles import Layout, find_layouts, layout_of
+from xlcollab.rectangles import CrosstabLayout, Layout, find_layouts, layout_of
 from xlcollab.sheet_grid import resolve_range, sheet_grid
 from xlcollab.xlsx.cells import Area, CellValue, quote_sheet
 from xlcollab.xlsx.workbook import MARK
@@ -310,11 +310,19 @@ def table_of(grid: Grid, layout: Layout, *, transpose: bool = False) -> Crosstab
     found = Crosstab(grid.place, area, down, across, values, row_lines, col_lines, problem=layout.problem)
     if transpose:
         found = found.turned()
+    return _titled(found, grid, layout)
+
+
+def _titled(table: Crosstab, grid: Grid, layout: CrosstabLayout) -> Crosstab:
+    """The table with what its corner calls the labels; the lesson has "movieId" there, "userId" left of the users."""
     corner = grid.value(layout.top, layout.left)
-    if not isinstance(corner, str) or not corner.strip():
-        return found
-    across_word = is_item_word(corner) != transpose
-    return replace(found, item_title=corner) if across_word else replace(found, user_title=corner)
+    if not isinstance(corner, str):
+        return table
+    if is_user_word(corner) or not (is_item_word(corner) or table.transposed):
+        return replace(table, user_title=corner)
+    beside = grid.value(layout.top + 1, layout.left - 1) if layout.left else None
+    user_title = beside if isinstance(beside, str) and is_user_word(beside) else table.user_title
+    return replace(table, item_title=corner, user_title=user_title)
 
 
 def _label(grid: Grid, row: int, col: int) -> Label:

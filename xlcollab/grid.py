@@ -112,15 +112,15 @@ class Grid:
     def of(
         cls,
         place: Place,
-        rows: Sequence[Sequence[CellValue]],
-        *,
+        rows: Sequence[list[CellValue]],
         first_row: int = 1,
         first_col: int = 1,
+        *,
         formulas: Collection[tuple[int, int]] = (),
         blanks: Blanks | None = None,
         totals: Totals = Totals(),
     ) -> Grid:
-        """A grid over rows of one length; ``formulas`` are the places, counted from 1, that hold formulas."""
+        """A grid over rows of one length, which it keeps; ``formulas`` are the places, from 1, that hold formulas."""
         blanks = blanks or Blanks()
         kinds = [_row_kinds(row, blanks) for row in rows]
         for row, col in formulas:
@@ -184,9 +184,10 @@ class Grid:
         """The ratings of one row: numbers, and None where a cell is anything else or means "not rated"."""
         values, kinds = self.rows[row], self.kinds[row]
         first, last = cols[0], cols[-1] + 1
-        if last - first == len(cols) and kinds.count(NUMBER, first, last) == len(cols) and not self.blanks.numbers:
-            return values[first:last]
         no_rating = self.blanks.numbers
+        plain = kinds.count(NUMBER, first, last) + kinds.count(BLANK, first, last) == last - first == len(cols)
+        if plain and not no_rating:
+            return values[first:last]
         return [values[col] if kinds[col] == NUMBER and values[col] not in no_rating else None for col in cols]
 
     def is_computed(self, rows: Sequence[int], cols: Sequence[int]) -> bool:
@@ -232,10 +233,13 @@ class Grid:
         )
 
 
-def _row_kinds(row: Sequence[CellValue], blanks: Blanks) -> bytearray:
+def _row_kinds(row: list[CellValue], blanks: Blanks) -> bytearray:
+    """The kinds of a row's cells; a text that means "not rated" is emptied in the row too."""
     kinds = bytearray(map(_KINDS.__getitem__, map(type, row)))
-    if TEXT in kinds or ERROR in kinds:
-        for position, kind in enumerate(kinds):
-            if kind in (TEXT, ERROR) and row[position] in blanks:
-                kinds[position] = BLANK
+    for kind in (TEXT, ERROR):
+        at = kinds.find(kind)
+        while at >= 0:
+            if row[at] in blanks:
+                kinds[at], row[at] = BLANK, None
+            at = kinds.find(kind, at + 1)
     return kinds

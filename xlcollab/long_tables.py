@@ -70,16 +70,15 @@ def long_by_repeats(grid: Grid, top: int, left: int, rows: Sequence[int], width:
 
 def long_without_header(grid: Grid) -> Iterator[LongLayout]:
     """Three or four columns of data whose first repeats, with no header above them."""
-    above = b""
+    above = bytes([BLANK]) * grid.width
     for top, kinds in enumerate(grid.kinds):
-        if kinds != above:
-            for run in LABELS.finditer(kinds):
-                left, end = run.span()
+        for run in LABELS.finditer(kinds) if kinds != above else ():
+            left, end = run.span()
+            if end - left in LONG_WIDTHS and kinds[left + 2] == NUMBER and not LABELS.search(above, left, end):
                 below = LABELS.match(grid.column_kinds(left), top)
-                if end - left in LONG_WIDTHS and kinds[left + 2] == NUMBER and below:
-                    rows = range(top, below.end())
-                    if len(rows) > 2 and _repeats(grid, rows, left):
-                        yield from _by_position(grid, top, top, left, end - left)
+                rows = range(top, below.end() if below else top)
+                if len(rows) > 2 and _repeats(grid, rows, left):
+                    yield from _by_position(grid, top, top, left, end - left)
         above = kinds
 
 

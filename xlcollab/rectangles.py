@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from xlcollab.errors import RatingsError
@@ -24,6 +25,7 @@ from xlcollab.xlsx.cells import CellValue, ErrorValue
 __all__ = ["CrosstabLayout", "Layout", "find_layouts", "layout_of"]
 
 _MOST_TITLES: Final = 4  # rows of titles above a header, and columns of other labels left of the users
+_MOST_RUNS: Final = 8  # tables side by side: a row with more gaps is no header, of which the longest run could be one
 _MOST_OTHERS: Final = 1000  # cells that hold no rating: more of them, and more than ratings so far, end the search
 
 
@@ -69,9 +71,8 @@ def find_layouts(grid: Grid, *, lenient: bool = False) -> list[Layout]:
             )
             if found is not None:
                 taken.append(found)
-    for long in long_without_header(grid):
-        if not _overlap(long.corners, taken):
-            taken.append(long)
+    if not taken:
+        taken += islice(long_without_header(grid), 1)
     return sorted(taken, key=lambda layout: layout.corners)
 
 
@@ -98,14 +99,24 @@ def layout_of(grid: Grid) -> Layout | None:
 def _candidates(grid: Grid) -> Iterator[tuple[int, int, int, int, int]]:
     """(minus the size, top, left, bottom, right) of every rectangle with labels along its top and left side."""
     for top, kinds in enumerate(grid.kinds):
-        for run in LABELS.finditer(kinds):
-            start, end = run.span()
-            for left in range(max(start - 1, 0), min(start + _MOST_TITLES, end - 1)):
-                if kinds[left] in (BLANK, TEXT, FORMULA) and not _goes_on(grid, top, left):
-                    below = LABELS.match(grid.column_kinds(left), top + 1)
-                    if below:
-                        bottom, right = below.end() - 1, end - 1
-                        yield -(bottom - top) * (right - left), top, left, bottom, right
+        runs = [run.span() for run in LABELS.finditer(kinds)]
+        if len(runs) > _MOST_RUNS:
+            runs = sorted(runs, key=lambda run: run[0] - run[1])[:_MOST_RUNS]
+        for start, end in runs:
+            for left in _corners(kinds, start, end):
+                below = LABELS.match(grid.column_kinds(left), top + 1)
+                if below and not _goes_on(grid, top, left):
+                    bottom, right = below.end() - 1, end - 1
+                    yield -(bottom - top) * (right - left), top, left, bottom, right
+
+
+def _corners(kinds: bytes, start: int, end: int) -> Iterator[int]:
+    """Where the corner of a header may be: the blank before its labels, or one of the first if it is a text."""
+    if start > 0 and kinds[start - 1] == BLANK and (start == 1 or not LABELS.match(kinds, start - 2)):
+        yield start - 1
+    for col in range(start, min(start + _MOST_TITLES, end - 1)):
+        if kinds[col] in (TEXT, FORMULA):
+            yield col
 
 
 def _goes_on(grid: Grid, top: int, left: int) -> bool:

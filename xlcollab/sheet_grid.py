@@ -21,20 +21,19 @@ _REFERENCE: Final = re.compile(r"=?(?:(?:'(?P<quoted>(?:[^']|'')+)'|(?P<plain>[^
 
 def sheet_grid(book: Workbook, sheet: Sheet, blanks: Blanks, area: Area | None = None) -> Grid:
     """The cells of a sheet, or of those in an area; a formula's value is its cached one."""
-    used = sheet.used
-    if used is not None and area is not None:
-        used = used.clip(area)
-    if used is None:
-        return Grid(Place.on_sheet(sheet.name), [], [])
-    return Grid.of(
-        Place.on_sheet(sheet.name),
-        sheet.values(used),
-        first_row=used.first_row,
-        first_col=used.first_col,
-        formulas=set(_formula_cells(sheet, used)) if sheet.has_formulas else (),
-        blanks=blanks,
-        totals=_pivot_totals(book, sheet),
-    )
+    place, totals = Place.on_sheet(sheet.name), _pivot_totals(book, sheet)
+    plain = sheet.plain_grid()
+    if plain is not None:
+        used, rows = plain
+        grid = Grid.of(place, rows, used.first_row, used.first_col, blanks=blanks, totals=totals)
+    elif sheet.used is not None:
+        used = sheet.used
+        formulas = set(_formula_cells(sheet, used))
+        rows = sheet.values(used)
+        grid = Grid.of(place, rows, used.first_row, used.first_col, formulas=formulas, blanks=blanks, totals=totals)
+    else:
+        return Grid(place, [], [])
+    return grid if area is None else grid.inside(area)
 
 
 def _formula_cells(sheet: Sheet, used: Area) -> Iterator[tuple[int, int]]:

@@ -7,6 +7,7 @@ import datetime as dt
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -127,10 +128,11 @@ def _crosstab_sheet(header: Sequence[Label], users: Sequence[Label], rows: Itera
     from xlcollab.xlsx.newsheet import NewSheet, Style
 
     top = Style(bold=True, color=_INK, fill=_PANEL, bottom="thin", border_color=_LINE, align="center", wrap=True)
-    side = Style(bold=True, color=_INK, fill=_PANEL, right="thin", border_color=_LINE, align="right")
+    side = replace(top, bottom=None, right="thin", align="right", wrap=False, indent=1)
+    corner = replace(top, right="thin", align="right", indent=1)
     rating = Style(color=_INK, number_format="0.0", align="center")
     sheet = NewSheet(SHEET, gridlines=True)
-    sheet.block(1, 1, [header], top)
+    sheet.block(1, 1, [header], [corner, *[top] * (len(header) - 1)])
     sheet.block(2, 1, rows, [side, *[rating] * (len(header) - 1)])
     sheet.width(1, 1, _fitting(users, header[:1]))
     sheet.width(2, len(header), min(_fitting(header[1:]), 14.0))
@@ -145,10 +147,11 @@ def _long_sheet(header: Sequence[str], columns: Sequence[Sequence[Any]], rows: I
     top = Style(bold=True, color=_INK, fill=_PANEL, bottom="thin", border_color=_LINE)
     plain = Style(color=_INK)
     sheet = NewSheet(SHEET, gridlines=True)
-    sheet.block(1, 1, [header], top)
-    sheet.block(2, 1, rows, [plain, plain, Style(color=_INK, number_format="0.0"), plain][: len(header)])
+    numeric = [bool(len(column)) and isinstance(column[0], int | float) for column in columns]
+    sheet.block(1, 1, [header], [replace(top, align="right" if right else "left") for right in numeric])
+    sheet.block(2, 1, rows, [plain, plain, replace(plain, number_format="0.0"), plain][: len(header)])
     for col, (word, column) in enumerate(zip(header, columns, strict=True), 1):
-        sheet.width(col, col, _fitting(column[:1000], [word]))
+        sheet.width(col, col, _fitting([word], column[:1000]))
     sheet.freeze(2, 1)
     sheet.print_setup(title_rows=(1, 1))
     return sheet

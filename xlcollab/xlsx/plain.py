@@ -1,14 +1,16 @@
 """A sheet of values without formulas → its grid, in one pass: the way into large tables.
 
-A crosstab has gaps, blank cells with a style, and texts beside its numbers; each row of such a sheet is one search with a
-regular expression. A formula anywhere, or markup of an unusual shape, and the answer is None: then `read_cells` has to
-look at each cell.
+A row needs no closer look than its shape allows: numbers side by side are their <v> elements in order; numbers with
+gaps, blank cells that have a style, and texts beside them need the addresses too. What the shape leaves open (an inline
+text, a boolean, a date) is read cell by cell. A formula anywhere, or markup of an unusual kind, and the answer is None:
+then `read_cells` has to look at everything.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from xlcollab.xlsx.cells import Area, CellValue, column_number
@@ -17,13 +19,13 @@ from xlcollab.xlsx.scan import cut_rows, row_tokens
 
 __all__ = ["read_plain"]
 
-_CELL: Final = re.compile(
-    rb'<c r="([A-Z]{1,3})[0-9]{1,7}"(?: s="[0-9]{1,5}")?(?: t="(n|s)")?(?:/>|><v>([^<]+)</v></c>)'
-)
-_ROW_NUMBER: Final = re.compile(rb'<c r="[A-Z]{1,3}([0-9]{1,7})"')
-_MOST_NUMBERS: Final = 100_000  # kept at a time
+_VALUE: Final = re.compile(rb"<v>([^<]*)")
+_CELL: Final = re.compile(rb'<c r="([A-Z]+)[0-9]+"[^<>/]*><v>([^<]*)')
+_TYPED: Final = re.compile(rb'<c r="([A-Z]+)[0-9]+"(?: s="[0-9]+")?(?: t="([ns])")?><v>([^<]*)')
+_ADDRESS: Final = re.compile(rb'<c r="([A-Z]{1,3})([0-9]{1,7})"')
+_MOST_NUMBERS: Final = 100_000  # different ones, kept at a time
 
-_Line = tuple[int, int, Sequence[CellValue]]  # row, first column, values; the first and the last are not None
+_Line = tuple[int, int, list[CellValue]]  # row, first column, values from there on
 
 
 class _Numbers(dict[bytes, CellValue]):
@@ -35,6 +37,8 @@ class _Numbers(dict[bytes, CellValue]):
         value: CellValue = None
         if text:
             value = int(text) if text.removeprefix(b"-").isdigit() else float(text)
+            if value - value != 0:
+                raise ValueError(text)  # NaN or infinity, which some programs write: not for a fast path
         self[text] = value
         return value
 
@@ -45,74 +49,75 @@ class _Columns(dict[bytes, int]):
         return self[letters]
 
 
-def read_plain(data: bytes, reader: CellReader) -> tuple[Area, list[list[CellValue]]] | None:
-    """The area around all values of a sheet, and its rows (None for empty); None where this way cannot read it.
+@dataclass
+class _RowReader:
+    reader: CellReader
+    dates: Sequence[bytes]
+    numbers: _Numbers = field(default_factory=_Numbers)
+    columns: _Columns = field(default_factory=_Columns)
 
-    An empty sheet has no area, and so no grid either.
-    """
+    def line(self, row: bytes) -> _Line | None:
+        """The values of one cut row; None where it holds a formula or markup of an unusual kind."""
+        n_values, n_cells = row.count(b"<v>"), row.count(b"<c")
+        odd = (
+            n_cells != row.count(b'<c r="')
+            or b"<is" in row
+            or b"<f" in row
+            or any(style in row for style in self.dates)
+        )
+        if odd or not n_values:
+            return self._cell_by_cell(row)
+        first, last = _ADDRESS.search(row), _ADDRESS.match(row, row.rfind(b"<c "))
+        if first is None or last is None:
+            return None
+        start, end = self.columns[first[1]], self.columns[last[1]]
+        number = int(first[2])
+        typed = row.rfind(b' t="')
+        if typed < 0 and n_values == n_cells == end - start + 1:
+            return number, start, list(map(self.numbers.__getitem__, _VALUE.findall(row)))
+        # Texts stand at the start of a row as a rule; behind the last of them there are numbers only.
+        behind = row.find(b"<c ", typed) if typed >= 0 else 0
+        if behind < 0:
+            behind = len(row)
+        found = [(letters, self._value(kind, text)) for letters, kind, text in _TYPED.findall(row[:behind])]
+        numbers = _CELL.findall(row[behind:])
+        if len(found) + len(numbers) != n_values:
+            return self._cell_by_cell(row)
+        values: list[CellValue] = [None] * (end - start + 1)
+        for letters, value in found:
+            values[self.columns[letters] - start] = value
+        for letters, text in numbers:
+            values[self.columns[letters] - start] = self.numbers[text]
+        return number, start, values
+
+    def _value(self, kind: bytes, text: bytes) -> CellValue:
+        return self.reader.strings()[int(text)] if kind == b"s" else self.numbers[text]
+
+    def _cell_by_cell(self, row: bytes) -> _Line | None:
+        tokens = row_tokens(row)
+        if tokens is None or any(token[4] is not None for token in tokens):
+            return None
+        filled = {token[1]: self.reader.cell(token, None).value for token in tokens}
+        return tokens[0][0], min(filled), [filled.get(col) for col in range(min(filled), max(filled) + 1)]
+
+
+def read_plain(data: bytes, reader: CellReader) -> tuple[Area, list[list[CellValue]]] | None:
+    """The area of a sheet's cells, and its rows; None where there are none, or where this way cannot read them."""
     rows = cut_rows(data)
     if rows is None:
         return None
-    dates = [b' s="%d"' % style for style in reader.date_styles if b' s="%d"' % style in data]
-    numbers, columns = _Numbers(), _Columns()
+    line_reader = _RowReader(reader, [b' s="%d"' % style for style in reader.date_styles if b' s="%d"' % style in data])
     lines: list[_Line] = []
     for row in rows:
-        if b"<c" not in row:
-            continue
-        try:
-            line = _plain_line(row, numbers, columns, reader, dates) or _line(row, reader)
-        except ValueError:
-            return None
-        if line is None:
-            return None
-        if line[2]:
+        if b"<c" in row:
+            try:
+                line = line_reader.line(row)
+            except ValueError:
+                return None
+            if line is None:
+                return None
             lines.append(line)
     return _assembled(lines) if lines else None
-
-
-def _plain_line(
-    row: bytes, numbers: _Numbers, columns: _Columns, reader: CellReader, dates: Sequence[bytes]
-) -> _Line | None:
-    """A row of numbers, blanks and shared strings; None where it has anything else."""
-    found = _CELL.findall(row)
-    if len(found) != row.count(b"<c") or any(style in row for style in dates):
-        return None
-    letters, kinds, texts = zip(*found, strict=True)
-    if b"s" in kinds:
-        strings = reader.strings()
-        values = [
-            strings[int(text)] if kind == b"s" else numbers[text] for kind, text in zip(kinds, texts, strict=True)
-        ]
-    else:
-        values = list(map(numbers.__getitem__, texts))
-    number = _ROW_NUMBER.search(row)
-    assert number is not None
-    first, last = columns[letters[0]], columns[letters[-1]]
-    if last - first + 1 != len(values):
-        spread: list[CellValue] = [None] * (last - first + 1)
-        for letter, value in zip(letters, values, strict=True):
-            spread[columns[letter] - first] = value
-        values = spread
-    return int(number[1]), *_without_margins(first, values)
-
-
-def _line(row: bytes, reader: CellReader) -> _Line | None:
-    """Any row without formulas, cell by cell."""
-    tokens = row_tokens(row)
-    if tokens is None or any(token[4] is not None for token in tokens):
-        return None
-    filled = {token[1]: reader.cell(token, None).value for token in tokens}
-    first, last = min(filled), max(filled)
-    return tokens[0][0], *_without_margins(first, [filled.get(col) for col in range(first, last + 1)])
-
-
-def _without_margins(first: int, values: list[CellValue]) -> tuple[int, list[CellValue]]:
-    start, end = 0, len(values)
-    while end and values[end - 1] is None:
-        end -= 1
-    while start < end and values[start] is None:
-        start += 1
-    return first + start, values[start:end] if start or end < len(values) else values
 
 
 def _assembled(lines: Sequence[_Line]) -> tuple[Area, list[list[CellValue]]]:
@@ -122,9 +127,10 @@ def _assembled(lines: Sequence[_Line]) -> tuple[Area, list[list[CellValue]]]:
         max(row for row, _, _ in lines),
         max(first + len(values) - 1 for _, first, values in lines),
     )
-    grid: list[list[CellValue]] = [[] for _ in range(area.height)]
+    empty: list[CellValue] = [None] * area.width
+    grid = [empty] * area.height
     for row, first, values in lines:
         left = first - area.first_col
-        grid[row - area.first_row] = [*[None] * left, *values, *[None] * (area.width - left - len(values))]
-    empty: list[CellValue] = [None] * area.width
-    return area, [line or empty for line in grid]
+        right = area.width - left - len(values)
+        grid[row - area.first_row] = [*empty[:left], *values, *empty[:right]] if left or right else values
+    return area, grid

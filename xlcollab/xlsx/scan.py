@@ -54,7 +54,10 @@ def cut_rows(data: bytes) -> list[bytes] | None:
         return None
     body = data[start:end]
     # Carriage returns are normalised by a parser; markup other than elements could hide a cell from us.
-    if b"<!" in body or b"<?" in body or b"\r" in body or b'xmlns="' in body or _PREFIXED_CELL.search(body):
+    # One byte is found many times faster than two, and a sheet of numbers has none of these.
+    if b"\r" in body or (b"!" in body and b"<!" in body) or (b"?" in body and b"<?" in body) or b'xmlns="' in body:
+        return None
+    if body.count(b":") > body.count(b' spans="') and _PREFIXED_CELL.search(body):
         return None
     return body.split(b"</row>")
 
