@@ -6,12 +6,13 @@ Texts and areas only, nothing evaluated; `names` reads them from a workbook and 
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from xlcollab.xlsx.cells import Area
 
-__all__ = ["UNLIMITED", "Constraint", "Engine", "Relation", "Sense", "SolverModel", "SolverOptions"]
+__all__ = ["UNLIMITED", "Constraint", "Engine", "Relation", "Sense", "SolverModel", "SolverOptions", "short"]
 
 UNLIMITED = 2147483647  # what Excel 2010 and later store for "no limit"
 
@@ -81,6 +82,17 @@ class Constraint:
     left: str
     relation: Relation
     right: str | None = None
+
+    def words(self, sheet: str) -> str:
+        """As Excel's dialog lists it; ``sheet``, on which the model is stored, goes without saying."""
+        parts = [short(self.left, sheet), self.relation.symbol]
+        return " ".join([*parts, short(self.right, sheet)] if self.right else parts)
+
+
+def short(text: str, sheet: str) -> str:
+    """Reference text without the name of the model's own sheet: ``dotprod!$V$41`` → ``$V$41``."""
+    name = re.escape(sheet.replace("'", "''"))
+    return re.sub(rf"(?<![\w.'])(?:'{name}'|{re.escape(sheet)})!", "", text)
 
 
 def _option(name: str, default: Any) -> Any:

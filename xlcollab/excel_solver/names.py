@@ -184,7 +184,8 @@ def _read_constraints(sheet: str, texts: Mapping[str, str], problems: list[str])
 
 def _read_engine(texts: Mapping[str, str], *, openly: bool) -> Engine:
     if "solver_eng" in texts:
-        return _enum(Engine, texts["solver_eng"], Engine.FOREIGN)
+        engine: Engine = _enum(Engine, texts["solver_eng"], Engine.FOREIGN)
+        return engine
     if "solver_lin" in texts:
         return Engine.LP if _flag(texts["solver_lin"]) else Engine.GRG
     return Engine.FOREIGN if openly else Engine.GRG
@@ -197,7 +198,7 @@ def _read_options(texts: Mapping[str, str], *, openly: bool) -> SolverOptions:
         text = texts.get(option.metadata["name"])
         if text is None:
             continue
-        default = option.default
+        default: Any = option.default
         if isinstance(default, bool):
             values[option.name] = _flag(text, default=default)
         else:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from xlcollab.errors import SolverModelError
+from xlcollab.errors import SolverModelError, XlcollabError
 from xlcollab.xlsx.cells import Area
 
 if TYPE_CHECKING:
@@ -53,7 +53,10 @@ def _piece_areas(book: Workbook, piece: str, sheet: str, what: str, depth: int) 
     home = find_sheet(book, named.replace("''", "'") if named else sheet)
     if match and home is not None:
         if _AREA.fullmatch(match["ref"]):
-            return [(home, Area.parse(match["ref"]))]
+            try:
+                return [(home, Area.parse(match["ref"]))]
+            except XlcollabError as error:
+                raise SolverModelError(error.message, sheet=sheet) from error
         defined = book.names.find(match["ref"], home)
         if defined is not None and depth < _MAX_DEPTH:
             return reference_areas(book, defined.text.strip().removeprefix("="), home, what, depth=depth + 1)

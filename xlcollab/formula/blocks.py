@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from xlcollab.errors import FormulaError
 from xlcollab.formula.parse import parse
 from xlcollab.formula.r1c1 import to_r1c1
-from xlcollab.formula.ranges import Frame
 from xlcollab.formula.syntax import Node
 from xlcollab.xlsx.cells import Area, Cell, address
 from xlcollab.xlsx.translate import FilledFormula
+
+if TYPE_CHECKING:
+    from xlcollab.formula.ranges import Frame
 
 __all__ = ["Block", "find_blocks", "rectangles"]
 
@@ -45,6 +48,8 @@ class Block:
     @property
     def frame(self) -> Frame:
         """Where the formula is evaluated: all cells, or the first of an array formula that fills an area."""
+        from xlcollab.formula.ranges import Frame
+
         area = self.area
         if self.spread:
             area = area._replace(last_row=area.first_row, last_col=area.first_col)

@@ -53,9 +53,9 @@ class Program:
     """Outputs and their exact derivatives as functions of the changing cells x (n,), made by `compile_program`.
 
     The outputs follow one another, each in row order, (m,). ``linear`` says of each whether it is proved to be affine
-    in x, ``smooth`` whether no formula has a kink or a jump, ``size`` how many cells are computed at each point;
-    ``unchecked`` that some of them had no cached value to check against. ``residuals`` are those of output 0 where it
-    grows with a sum of squares and nothing else.
+    in x, ``constant`` whether it does not depend on x at all. ``smooth`` says whether no formula has a kink or a jump,
+    ``size`` how many cells are computed at each point; ``unchecked`` that some of them had no cached value to check
+    against. ``residuals`` are those of output 0 where it grows with a sum of squares and nothing else.
     """
 
     def __init__(self, recorded: Recorded) -> None:
@@ -66,7 +66,8 @@ class Program:
         self._recorded = recorded
         self._outputs = _numbered(recorded.outputs)
         self._varying = [(num, a, b) for num, a, b in self._outputs if isinstance(num, Slot)]
-        self.linear = tuple(bool(affine) for out in recorded.outputs for affine in _affine(out))
+        self.linear = tuple(bool(low) for out in recorded.outputs for low in _degree_below(out, 2))
+        self.constant = tuple(bool(low) for out in recorded.outputs for low in _degree_below(out, 1))
         self._y = np.zeros(len(self.linear))
         for num, a, b in self._outputs:
             if isinstance(num, np.ndarray):
@@ -181,10 +182,10 @@ def _numbered(outputs: Sequence[Values]) -> list[tuple[Any, int, int]]:
     return [(out.num, a, b) for out, a, b in zip(outputs, ends[:-1], ends[1:], strict=True)]
 
 
-def _affine(out: Values) -> NDArray[np.bool_]:
+def _degree_below(out: Values, limit: int) -> NDArray[np.bool_]:
     if not isinstance(out.num, Slot):
         return np.ones(int(np.prod(out.shape)), bool)
-    return (np.broadcast_to(out.num.degree, out.shape) < 2).ravel()
+    return (np.broadcast_to(out.num.degree, out.shape) < limit).ravel()
 
 
 class _Sweep:
