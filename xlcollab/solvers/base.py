@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from xlcollab.errors import FitError
 from xlcollab.model import Factors, FloatArray, IntArray, Model
 from xlcollab.progress import OnProgress
 
 if TYPE_CHECKING:
     from xlcollab.ratings import Ratings
 
-__all__ = ["Solution", "Solver", "Status", "Uncertainty"]
+__all__ = ["NoFactors", "Predictor", "Solution", "Solver", "Status", "Uncertainty"]
 
 
 class Status(Enum):
@@ -54,7 +55,7 @@ class Uncertainty(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """What a solver found.
+    """What a solver found: factors, or where the model is none of factors a ``predictor`` (and `NoFactors`).
 
     ``message`` is one sentence on how it ended. ``history`` holds one row of numbers a step (epoch, iteration or start),
     all rows with the same keys where possible. ``penalised`` says whether something held the factors back: an unpenalised
@@ -69,6 +70,36 @@ class Solution:
     device: str = "cpu"
     uncertainty: Uncertainty | None = None
     penalised: bool = False
+    predictor: Predictor | None = None
+
+
+class Predictor(Protocol):
+    """What a solver found where it found no factors: a trained network, say."""
+
+    name: str
+    """What it is, in a few words."""
+
+    def predict_pairs(self, user_idx: IntArray, item_idx: IntArray) -> FloatArray:
+        """r̂ (N,) for the pairs (user_idx[n], item_idx[n]), positions from 0."""
+        ...
+
+    def arrays(self) -> Mapping[str, FloatArray]:
+        """What a model file must hold so that the solver can rebuild this object."""
+        ...
+
+
+class NoFactors(Factors):
+    """Stands in the place of factors where there are none: whoever asks for one gets a `FitError` that says why."""
+
+    def __init__(self, found: str) -> None:
+        object.__setattr__(self, "found", found)
+
+    def __getattr__(self, name: str) -> object:
+        if name in Factors.__dataclass_fields__:
+            raise FitError(
+                f"The fit is a {self.found}: it has no factors, and no mirror sheet can show it. Fit a dot product for one."
+            )
+        raise AttributeError(name)
 
 
 class Solver(Protocol):

@@ -70,6 +70,13 @@ class Minima(NamedTuple):
     converged: Tensor  # bool (s,)
     iterations: Tensor  # int64 (s,)
 
+    @classmethod
+    def begin(cls, point: Point) -> Minima:
+        """What is known of a point before the first step."""
+        converged = torch.zeros_like(point.cost, dtype=torch.bool)
+        parts = (point.V, point.c, point.z, 2 * point.cost, converged, converged.long())
+        return cls(*(part.clone() for part in parts))
+
 
 def minimise(
     table: Table,
@@ -86,10 +93,7 @@ def minimise(
     """
     s = V.shape[0]
     point = evaluate(table, V, V.new_zeros(V.shape[:2]))
-    ended = Minima(
-        point.V.clone(), point.c.clone(), point.z.clone(), 2 * point.cost, torch.zeros_like(point.cost, dtype=torch.bool),
-        torch.zeros_like(point.cost, dtype=torch.int64),
-    )  # fmt: skip
+    ended = Minima.begin(point)
     if point.basis.shape[2] == 0:  # as many parameters as columns: any V is as good as any other
         ended.converged.fill_(True)
         return ended

@@ -1,7 +1,4 @@
-"""How learning rate and momentum move over a run: one cycle, a constant, and the ramp of the learning-rate finder.
-
-A schedule maps the position in the run, 0 at the first step and 1 after the last, to (learning rate, momentum).
-"""
+"""How learning rate and momentum move over a run: one cycle, a constant, and the ramp of the learning-rate finder."""
 
 from __future__ import annotations
 
@@ -13,10 +10,10 @@ __all__ = ["Constant", "Exponential", "OneCycle", "Schedule"]
 
 
 class Schedule(Protocol):
-    """Learning rate and momentum (Adam's β₁) by position."""
+    """Learning rate and momentum (Adam's β₁) by step."""
 
-    def at(self, position: float) -> tuple[float, float]:
-        """(learning rate, momentum) at ``position`` in 0 … 1."""
+    def at(self, step: int, steps: int) -> tuple[float, float]:
+        """(learning rate, momentum) for ``step``, from 0, of a run of ``steps``."""
         ...
 
 
@@ -35,8 +32,9 @@ class OneCycle:
     warm_up: float = 0.25
     momentum: tuple[float, float, float] = (0.95, 0.85, 0.95)
 
-    def at(self, position: float) -> tuple[float, float]:
-        """(learning rate, momentum) at ``position``."""
+    def at(self, step: int, steps: int) -> tuple[float, float]:
+        """(learning rate, momentum) for ``step`` of ``steps``."""
+        position = step / steps
         first, middle, last = self.momentum
         if position < self.warm_up:
             along = position / self.warm_up
@@ -52,22 +50,23 @@ class Constant:
     lr: float
     momentum: float = 0.9
 
-    def at(self, position: float) -> tuple[float, float]:  # noqa: ARG002 - part of the protocol
-        """(learning rate, momentum), wherever."""
+    def at(self, step: int, steps: int) -> tuple[float, float]:  # noqa: ARG002 - the protocol's
+        """(learning rate, momentum), at any step."""
         return self.lr, self.momentum
 
 
 @dataclass(frozen=True)
 class Exponential:
-    """The rate grows by the same factor each step, from ``first`` to ``last``: the learning-rate finder's ramp."""
+    """The rate grows by the same factor each step, from ``first`` to ``last`` after ``over`` steps."""
 
     first: float
     last: float
+    over: int
     momentum: float = 0.9
 
-    def at(self, position: float) -> tuple[float, float]:
-        """(learning rate, momentum) at ``position``."""
-        return self.first * (self.last / self.first) ** position, self.momentum
+    def at(self, step: int, steps: int) -> tuple[float, float]:  # noqa: ARG002 - the protocol's
+        """(learning rate, momentum) for ``step``, however long the run is."""
+        return self.first * (self.last / self.first) ** (step / self.over), self.momentum
 
 
 def _cosine(start: float, end: float, along: float) -> float:

@@ -1,9 +1,9 @@
 """``solver="torch"``: embeddings trained on mini-batches by Adam with one-cycle schedule and weight decay.
 
-The recipe is that of fastai's ``collab_learner(...).fit_one_cycle(...)``: `EmbeddingDotBias`, mean squared error, Adam
-with decoupled weight decay, one cycle of learning rate and momentum. Two things are ours: training starts at the mean
-rating (fastai's at the middle of ``y_range``; ``centred=False`` gives that), and few ratings get more passes and more
-weight decay, so that one call fits a sheet of 200 ratings and a file of 20 million.
+The recipe is that of fastai's ``collab_learner(...).fit_one_cycle(...)``: `EmbeddingDotBias` or `EmbeddingNN`, mean
+squared error, Adam with decoupled weight decay, one cycle of learning rate and momentum. Two things are ours: training
+starts at the mean rating (fastai's mid-way in ``y_range``; ``centred=False`` gives that), and few ratings get more
+passes and more weight decay, so that one call fits a sheet of 200 ratings and a file of 20 million.
 
 With ``restarts=N`` the solver is another one: it minimises the sheet's RMSE from N starts at once (`torch_restarts`).
 """
@@ -11,27 +11,29 @@ With ``restarts=N`` the solver is another one: it minimises the sheet's RMSE fro
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
 import torch
 
 from xlcollab.errors import FitError, OptionError
 from xlcollab.model import Model, canonical
 from xlcollab.progress import OnProgress
-from xlcollab.solvers.base import Solution, Status
-from xlcollab.solvers.torch_callbacks import Callback, ReportProgress, StopWhenNotFinite
+from xlcollab.solvers.base import NoFactors, Solution, Status
+from xlcollab.solvers.torch_callbacks import Callback, EarlyStopping, KeepBest, ReportProgress, StopWhenNotFinite
+from xlcollab.solvers.torch_data import as_batch, mean_start, unrated
 from xlcollab.solvers.torch_device import pick_device
-from xlcollab.solvers.torch_modules import EmbeddingDotBias
+from xlcollab.solvers.torch_lr_find import LearningRates, RangeTest, read_range_test
+from xlcollab.solvers.torch_modules import EmbeddingDotBias, EmbeddingNN
+from xlcollab.solvers.torch_network import Network, TrainedNetwork
 from xlcollab.solvers.torch_restarts import solve_restarts
-from xlcollab.solvers.torch_schedule import OneCycle
-from xlcollab.solvers.torch_training import Batch, Training
+from xlcollab.solvers.torch_schedule import Exponential, OneCycle, Schedule
+from xlcollab.solvers.torch_training import Training
 
 if TYPE_CHECKING:
     from xlcollab.ratings import Ratings
 
-__all__ = ["TorchSolver"]
+__all__ = ["TorchSolver", "default_batch_size", "default_weight_decay"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class TorchSolver:
     epochs
         Passes over the ratings. None: 5, or as many as make 1,000 steps where the ratings are few.
     lr
-        The highest learning rate of the cycle.
+        The highest learning rate of the cycle; `lr_find` suggests one.
     batch_size
         Ratings a step. None: 64 as in fastai, doubled until an epoch has at most 2,048 steps.
     weight_decay
@@ -53,6 +55,18 @@ class TorchSolver:
         ``auto`` takes CUDA where there is one; ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     centred
         Start at the mean rating (models with biases only). False starts in the middle of ``y_range``, as fastai does.
+    schedule
+        How rate and momentum move, in place of one cycle up to ``lr`` (`torch_schedule`).
+    network
+        Settings of a neural network in place of the dot product; it has no factors, and no mirror can show it.
+    patience
+        Stop after so many epochs without a better loss (held-out loss where ratings are held out).
+    keep_best
+        End with the weights of the epoch with the least loss.
+    callbacks
+        Whatever else looks on (`torch_callbacks`).
+    mixed_precision
+        Matrix products in bfloat16. It pays for networks on CUDA; a dot product of embeddings has nothing to gain.
     restarts
         Not training at all: the least minimum of the plain squared error that so many starts at once lead to
         (`torch_restarts`). Of the other options only ``device`` goes with it.
@@ -64,12 +78,18 @@ class TorchSolver:
     weight_decay: float | None = None
     device: str = "auto"
     centred: bool = True
+    schedule: Schedule | None = None
+    network: Network | None = None
+    patience: int | None = None
+    keep_best: bool = False
+    callbacks: tuple[Callback, ...] = ()
+    mixed_precision: bool = False
     restarts: int | None = None
 
     name: ClassVar[str] = "torch"
 
     def __post_init__(self) -> None:
-        for option in ("epochs", "batch_size", "restarts"):
+        for option in ("epochs", "batch_size", "patience", "restarts"):
             value = getattr(self, option)
             if value is not None and (value != int(value) or value < 1):
                 raise OptionError(f"{option} is {value!r}; it is a whole number, 1 or more.")
@@ -77,6 +97,14 @@ class TorchSolver:
             raise OptionError(f"lr is {self.lr!r}; a learning rate is above 0 (0.005 is usual).")
         if self.weight_decay is not None and not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise OptionError(f"weight_decay is {self.weight_decay!r}; it is 0 or more (0.1 is usual).")
+        if self.restarts is not None:
+            self._check_restarts()
+
+    def _check_restarts(self) -> None:
+        options = (option for option in fields(self) if option.name not in {"restarts", "device"})
+        idle = [option.name for option in options if getattr(self, option.name) != option.default]
+        if idle:
+            raise OptionError(f"With restarts nothing is trained, so that {', '.join(idle)} would have no effect.")
 
     def default_model(self, ratings: Ratings) -> Model:
         """Five factors and biases, squeezed into half below the lowest to half above the highest rating.
@@ -89,7 +117,13 @@ class TorchSolver:
         return Model(n_factors=5, biased=True, y_range=(low - 0.5, high + 0.5))
 
     def solve(
-        self, ratings: Ratings, model: Model, *, valid: Ratings | None, seed: int, on_progress: OnProgress | None
+        self,
+        ratings: Ratings,
+        model: Model,
+        *,
+        valid: Ratings | None = None,
+        seed: int = 0,
+        on_progress: OnProgress | None = None,
     ) -> Solution:
         """Train the embeddings; ``valid`` is measured after each epoch."""
         device = pick_device(self.device)
@@ -97,21 +131,20 @@ class TorchSolver:
             return solve_restarts(
                 ratings, model, restarts=self.restarts, device=device, seed=seed, on_progress=on_progress
             )
-        start = torch.Generator().manual_seed(seed)
-        module = EmbeddingDotBias(
-            model, len(ratings.users), len(ratings.items), mean=self._mean(ratings, model), generator=start
-        )
-        module.forget(*_unrated(ratings))
-        training = self._training(module.to(device), ratings, valid, seed, device)
-        callbacks: list[Callback] = [StopWhenNotFinite()]
-        if on_progress is not None:
-            callbacks.append(ReportProgress(on_progress))
-        training.run(self._epochs(training.steps_per_epoch), callbacks)
+        schedule = self.schedule or OneCycle(self.lr)
+        training, module = self._training(ratings, model, device, seed, schedule=schedule, valid=valid)
+        training.run(self._epochs(training.steps_per_epoch), self._watchers(on_progress))
         if isinstance(training.stopped_by, StopWhenNotFinite):
             raise FitError(f"The loss ran out of bounds in epoch {training.epoch}: lr={self.lr:g} is too high.")
+        if isinstance(module, EmbeddingDotBias):
+            factors, predictor = canonical(model, module.factors(), centre=False), None
+        else:
+            predictor = TrainedNetwork(self.network or Network(), module)
+            factors = NoFactors(predictor.name)
         return Solution(
-            factors=canonical(model, module.factors(), centre=False),
-            status=_status(training),
+            factors=factors,
+            predictor=predictor,
+            status=Status.STOPPED if isinstance(training.stopped_by, ReportProgress) else Status.COMPLETED,
             message=self._message(training),
             iterations=training.step,
             history=training.history,
@@ -119,18 +152,71 @@ class TorchSolver:
             penalised=self._decay(ratings) > 0,
         )
 
+    def lr_find(
+        self,
+        ratings: Ratings,
+        model: Model | None = None,
+        *,
+        seed: int = 0,
+        first: float = 1e-7,
+        last: float = 10.0,
+        steps: int = 100,
+    ) -> LearningRates:
+        """Suggest a learning rate from a mock run whose rate grows from ``first`` to ``last`` over so many steps."""
+        ramp = Exponential(first, last, steps)
+        model = model or self.default_model(ratings)
+        training, _ = self._training(ratings, model, pick_device(self.device), seed, schedule=ramp)
+        test = RangeTest(steps)
+        training.run(math.ceil(steps / training.steps_per_epoch), [test])
+        return read_range_test(test)
+
     def _training(
-        self, module: EmbeddingDotBias, ratings: Ratings, valid: Ratings | None, seed: int, device: torch.device
-    ) -> Training:
-        return Training(
-            module,
+        self,
+        ratings: Ratings,
+        model: Model,
+        device: torch.device,
+        seed: int,
+        *,
+        schedule: Schedule,
+        valid: Ratings | None = None,
+    ) -> tuple[Training, EmbeddingDotBias | EmbeddingNN]:
+        """The run that is about to begin, and the module in it.
+
+        The start is drawn on the CPU, so that it is the same on every device; order and dropout are drawn where they
+        are used.
+        """
+        start, running = torch.Generator().manual_seed(seed), torch.Generator(device).manual_seed(seed)
+        shape = len(ratings.users), len(ratings.items)
+        module: EmbeddingDotBias | EmbeddingNN
+        if self.network is not None:
+            if len(ratings) < 2 and self.network.batch_norm:
+                raise FitError("Batch-norm needs two ratings or more. Pass a Network with batch_norm=False.")
+            module = self.network.module(model, *shape, generator=start, dropout_generator=running)
+        else:
+            mean = mean_start(ratings, model) if self.centred else 0.0
+            module = EmbeddingDotBias(model, *shape, mean=mean, generator=start)
+            module.forget(*unrated(ratings))
+        training = Training(
+            module.to(device),
             as_batch(ratings, device),
             as_batch(valid, device) if valid is not None and len(valid) else None,
-            schedule=OneCycle(self.lr),
+            schedule=schedule,
             batch_size=self.batch_size or default_batch_size(len(ratings)),
             weight_decay=self._decay(ratings),
-            generator=torch.Generator(device).manual_seed(seed),
+            generator=running,
+            mixed_precision=self.mixed_precision,
         )
+        return training, module
+
+    def _watchers(self, on_progress: OnProgress | None) -> list[Callback]:
+        watchers: list[Callback] = [StopWhenNotFinite(), *self.callbacks]
+        if self.keep_best:
+            watchers.append(KeepBest())
+        if self.patience is not None:
+            watchers.append(EarlyStopping(self.patience))
+        if on_progress is not None:
+            watchers.append(ReportProgress(on_progress))
+        return watchers
 
     def _epochs(self, steps_per_epoch: int) -> int:
         return self.epochs or max(5, math.ceil(1000 / steps_per_epoch))
@@ -138,22 +224,12 @@ class TorchSolver:
     def _decay(self, ratings: Ratings) -> float:
         return default_weight_decay(len(ratings)) if self.weight_decay is None else self.weight_decay
 
-    def _mean(self, ratings: Ratings, model: Model) -> float:
-        """μ in the units of the linear predictor: what the link maps to the mean rating."""
-        if not (self.centred and model.biased):
-            return 0.0
-        mean = float(np.mean(ratings.values))
-        if model.y_range is None:
-            return mean
-        low, high = model.y_range
-        share = min(max((mean - low) / (high - low), 1e-3), 1 - 1e-3)
-        return math.log(share / (1 - share))
-
     def _message(self, training: Training) -> str:
         made = f"{training.epoch} of {training.epochs} epochs" if training.stopped_by else f"{training.epochs} epochs"
         steps = f"{training.step:,} step{'' if training.step == 1 else 's'} of Adam"
+        rate = f", learning rate up to {self.lr:g}" if self.schedule is None else ""
         reason = f": {training.stopped_by.reason}" if training.stopped_by else ""
-        return f"{made}, {steps}, learning rate up to {self.lr:g}{reason}."
+        return f"{made}, {steps}{rate}{reason}."
 
 
 def default_batch_size(n_ratings: int) -> int:
@@ -171,26 +247,3 @@ def default_weight_decay(n_ratings: int) -> float:
     the usual value for tens of thousands of ratings; 206 ratings get 4.9.
     """
     return max(0.1, 1000 / n_ratings)
-
-
-def as_batch(ratings: Ratings, device: torch.device) -> Batch:
-    """All ratings as tensors on ``device``."""
-    return Batch(
-        torch.as_tensor(ratings.user_idx, dtype=torch.int64).to(device),
-        torch.as_tensor(ratings.item_idx, dtype=torch.int64).to(device),
-        torch.as_tensor(ratings.values, dtype=torch.float32).to(device),
-    )
-
-
-def _unrated(ratings: Ratings) -> tuple[torch.Tensor, torch.Tensor]:
-    """Positions of users and of items without a rating."""
-    counts = (
-        np.bincount(ratings.user_idx, minlength=len(ratings.users)),
-        np.bincount(ratings.item_idx, minlength=len(ratings.items)),
-    )
-    users, items = (torch.from_numpy(np.flatnonzero(count == 0)) for count in counts)
-    return users, items
-
-
-def _status(training: Training) -> Status:
-    return Status.STOPPED if isinstance(training.stopped_by, ReportProgress) else Status.COMPLETED

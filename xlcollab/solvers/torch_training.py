@@ -115,7 +115,7 @@ class Training:
     def _take_step(self, batch: Batch) -> None:
         with self._precision():
             loss = functional.mse_loss(self.module(batch.users, batch.items).float(), batch.values)
-        self.optimizer.step(loss, *self.schedule.at(self.step / self.steps))
+        self.optimizer.step(loss, *self.schedule.at(self.step, self.steps))
         self.loss = loss.detach()
         self.step += 1
 
