@@ -1,14 +1,13 @@
-"""``fit(ratings, …) -> Fit``: the front door to every solver, and what it gives back: labels outside, positions inside."""
+"""``fit(ratings, …) -> Fit``: the front door to every solver."""
 
 from __future__ import annotations
 
 import os
 import time
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,140 +15,35 @@ from xlcollab.errors import (
     FitError,
     NotConvergedError,
     OptionError,
+    RatingsError,
     TooManyFactorsWarning,
-    UnknownLabelError,
     UnratedLabelWarning,
 )
-from xlcollab.model import Factors, FloatArray, IntArray, Model, predict_all, predict_pairs
+from xlcollab.fitted import Fit, load, pairs_predicted
+from xlcollab.model import Model
+from xlcollab.model_file import is_model_file
+from xlcollab.objective import overshoot
 from xlcollab.progress import OnProgress
-from xlcollab.solvers import SOLVERS, make_solver
-from xlcollab.solvers.base import Solution, Status, Uncertainty
+from xlcollab.ratings import Label, Ratings, as_ratings
+from xlcollab.solvers import make_solver
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from xlcollab.ratings import Label, Ratings
-
-__all__ = ["DEFAULT_SOLVER", "Fit", "fit", "load"]
+__all__ = ["DEFAULT_SOLVER", "PLAIN_SOLVERS", "Fit", "fit", "is_saved_fit", "load", "shown_fit"]
 
 DEFAULT_SOLVER = "bayes"
 """What ``fit(ratings)`` uses: the solver made for predicting."""
 
-Labels: TypeAlias = "Label | Iterable[Label]"
+PLAIN_SOLVERS = ("scipy", "torch")
+"""What ``xlcollab fit`` runs when no solver is named: the two halves of the lesson."""
 
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """A fitted model with the ratings that it was fitted to.
-
-    ``rmse`` and ``mae`` are over the training ratings, of unclipped predictions: the number that the mirror sheet's
-    RMSE cell shows. ``valid_rmse`` is over the held-out ratings, of predictions as `predict` gives them (clipped where
-    ``clip`` is on), NaN where nothing was held out. ``penalised`` False marks an unpenalised minimum, which says nothing about
-    blank cells and is never to be shown as a prediction.
-    """
-
-    ratings: Ratings
-    model: Model
-    factors: Factors
-    solver: str
-    options: dict[str, Any]
-    seed: int
-    status: Status
-    message: str
-    iterations: int
-    seconds: float
-    rmse: float
-    mae: float
-    valid: Ratings | None = None
-    valid_rmse: float = float("nan")
-    device: str = "cpu"
-    penalised: bool = True
-    clip: bool = True
-    records: list[dict[str, float]] = field(default_factory=list)
-    uncertainty: Uncertainty | None = None
-
-    @property
-    def converged(self) -> bool:
-        """Whether the solver did all that it set out to do."""
-        return self.status.ok
-
-    @property
-    def mean(self) -> float:
-        """μ, in the units of the ratings (of the linear predictor where there is a ``y_range``)."""
-        return float(self.factors.mean)
-
-    @property
-    def clip_range(self) -> tuple[float, float]:
-        """(lowest, highest) rating of the data, which clipped predictions stay within."""
-        return self.ratings.scale
-
-    @cached_property
-    def history(self) -> pd.DataFrame:
-        """One row a step of the solver (epoch, iteration or start)."""
-        import pandas as pd
-
-        return pd.DataFrame(self.records)
-
-    @cached_property
-    def user_factors(self) -> pd.DataFrame:
-        """P by user label (m, k)."""
-        return _frame(self.factors.user_factors, self.ratings.users)
-
-    @cached_property
-    def item_factors(self) -> pd.DataFrame:
-        """Q by item label (n, k)."""
-        return _frame(self.factors.item_factors, self.ratings.items)
-
-    @cached_property
-    def user_bias(self) -> pd.Series[float]:
-        """b_u by user label (m,); zeros where the model has no biases."""
-        return _series(self.factors.user_bias, self.ratings.users)
-
-    @cached_property
-    def item_bias(self) -> pd.Series[float]:
-        """b_i by item label (n,); zeros where the model has no biases."""
-        return _series(self.factors.item_bias, self.ratings.items)
-
-    def predict(self, users: Labels, items: Labels, *, clip: bool | None = None) -> Any:
-        """r̂ for labels: a float for one user and one item, else an array, the two broadcast against each other.
-
-        ``clip`` keeps predictions within `clip_range`; None means as ``fit`` was told. An unknown label raises
-        `UnknownLabelError`.
-        """
-        user_idx, item_idx, scalar = self._positions(users, items)
-        values = self._clipped(predict_pairs(self.model, self.factors, user_idx, item_idx), clip)
-        return float(values[0]) if scalar else values
-
-    def predict_matrix(self, *, clip: bool | None = None) -> FloatArray:
-        """r̂ (m, n) for every user and item, in the order of ``ratings.users`` and ``ratings.items``."""
-        return self._clipped(predict_all(self.model, self.factors), clip)
-
-    def predictions(self, *, clip: bool | None = None) -> pd.DataFrame:
-        """r̂ for every user (rows) and item (columns), by label."""
-        import pandas as pd
-
-        matrix = self.predict_matrix(clip=clip)
-        return pd.DataFrame(matrix, index=list(self.ratings.users), columns=list(self.ratings.items))
-
-    def _clipped(self, values: FloatArray, clip: bool | None) -> FloatArray:
-        low, high = self.clip_range
-        return np.clip(values, low, high) if (self.clip if clip is None else clip) else values
-
-    def _positions(self, users: Labels, items: Labels) -> tuple[IntArray, IntArray, bool]:
-        scalar = not (_is_many(users) or _is_many(items))
-        user_idx = self.ratings.user_position(_as_list(users))
-        item_idx = self.ratings.item_position(_as_list(items))
-        for kind, labels, idx in (("user", users, user_idx), ("item", items, item_idx)):
-            unknown = np.flatnonzero(np.asarray(idx) < 0)
-            if unknown.size:
-                label = _as_list(labels)[int(unknown[0])]
-                raise UnknownLabelError(f"{kind.capitalize()} {label!r} is not among the {kind}s that the fit knows.")
-        user_idx, item_idx = np.broadcast_arrays(user_idx, item_idx)
-        return user_idx, item_idx, scalar
+_WILD = 5.0
+"""Widths of the rating scale that a prediction may lie beyond it before the factors count as too many."""
 
 
 def fit(
-    ratings: Any,
+    ratings: Ratings | pd.DataFrame | str | os.PathLike[str],
     model: Model | None = None,
     *,
     n_factors: int | None = None,
@@ -169,53 +63,59 @@ def fit(
     Parameters
     ----------
     ratings
-        `Ratings`, a DataFrame of user, item, rating, or a path.
+        `Ratings`, a DataFrame (long or crosstab), or a path.
     model, n_factors, biased, y_range
-        The model, or its fields; fields given beside a model replace those of the model.
+        The model, or its fields. What is given beside a model replaces its fields; what is not given is the solver's
+        own default (scipy: a dot product of five factors, as on the lesson's sheet).
     solver
-        ``scipy``, ``torch``, ``bayes`` or ``als``; None takes the default for predicting.
+        ``scipy``, ``torch``, ``bayes`` or ``als``; None takes the one made for predicting.
     seed
-        The same seed gives the same result on the same machine, bit for bit.
+        A whole number, 0 or more. The same seed gives the same result on the same machine, bit for bit.
     valid, valid_pct
-        Ratings to hold out, or the fraction of ``ratings`` to hold out by ``seed``.
+        Ratings to measure the error on, which are never fitted to; or the fraction of ``ratings`` to hold out for that,
+        by ``seed``.
     strict
-        Raise `NotConvergedError` where the solver did not reach what it set out to do.
+        Raise `NotConvergedError` where the solver did not do all that it set out to do.
+    on_progress
+        Called now and then with a `Progress`; True stops, and the best so far is returned.
+    clip
+        Whether the fit's predictions keep to the scale of the ratings.
     options
-        The solver's own options (`xlcollab.solvers.solver_options`).
+        The solver's own (`xlcollab.solvers.solver_options`).
+
+    Raises `FitError` where all ratings are equal, `OptionError` for a setting that does not exist or does not go with
+    the others. Warns of users and items without a rating, and of more factors than the ratings can hold.
     """
-    model = _model(model, n_factors=n_factors, biased=biased, y_range=y_range)
     name = DEFAULT_SOLVER if solver is None else solver
     method = make_solver(name, **options)
+    if isinstance(seed, bool) or int(seed) != seed or seed < 0:
+        raise OptionError(f"seed is {seed!r}; it is a whole number, 0 or more.")
+    ratings = as_ratings(ratings)
+    if valid is not None and valid_pct is not None:
+        raise OptionError("Pass the ratings to hold out as valid, or a fraction as valid_pct, not both.")
     if valid_pct is not None:
         ratings, valid = ratings.split(valid_pct=valid_pct, seed=seed)
+    if model is None:
+        model = method.default_model(ratings) if len(ratings) else Model()
+    given: dict[str, Any] = {"n_factors": n_factors, "biased": biased, "y_range": y_range}
+    model = replace(model, **{name: value for name, value in given.items() if value is not None})
     _check(ratings, model)
-    start = time.perf_counter()
-    solution = method.solve(ratings, model, valid=valid, seed=seed, on_progress=on_progress)
-    seconds = time.perf_counter() - start
+    started = time.perf_counter()
+    solution = method.solve(ratings, model, valid=_aligned(valid, ratings), seed=int(seed), on_progress=on_progress)
+    seconds = time.perf_counter() - started
     if strict and not solution.status.ok:
         raise NotConvergedError(solution.message)
-    return _fit_from(solution, ratings, model, name, options, seed, seconds, valid, clip)
-
-
-def _fit_from(
-    solution: Solution,
-    ratings: Ratings,
-    model: Model,
-    name: str,
-    options: dict[str, Any],
-    seed: int,
-    seconds: float,
-    valid: Ratings | None,
-    clip: bool,
-) -> Fit:
-    error = predict_pairs(model, solution.factors, ratings.user_idx, ratings.item_idx) - ratings.values
+    error = (
+        pairs_predicted(model, solution.factors, solution.predictor, ratings.user_idx, ratings.item_idx)
+        - ratings.values
+    )
     made = Fit(
         ratings=ratings,
         model=model,
         factors=solution.factors,
         solver=name,
         options=options,
-        seed=seed,
+        seed=int(seed),
         status=solution.status,
         message=solution.message,
         iterations=solution.iterations,
@@ -228,56 +128,101 @@ def _fit_from(
         clip=clip,
         records=solution.history,
         uncertainty=solution.uncertainty,
+        predictor=solution.predictor,
     )
-    if valid is None or len(valid) == 0:
-        return made
-    held_out = made._clipped(predict_pairs(model, made.factors, valid.user_idx, valid.item_idx), None) - valid.values
-    return replace(made, valid_rmse=float(np.sqrt(np.mean(held_out**2))))
+    _warn(made)
+    return replace(made, valid_rmse=_held_out_rmse(made, valid)) if valid is not None and len(valid) else made
 
 
-def load(path: str | os.PathLike[str]) -> Fit:
-    """The fit that `Fit.save` wrote."""
-    raise NotImplementedError(path)
+def is_saved_fit(path: str | os.PathLike[str]) -> bool:
+    """Whether the file is a model that `Fit.save` wrote."""
+    return is_model_file(path)
 
 
-def _model(model: Model | None, **fields: Any) -> Model:
-    given = {name: value for name, value in fields.items() if value is not None}
-    return replace(Model() if model is None else model, **given)
+def shown_fit(fits: Sequence[Fit]) -> Fit | None:
+    """The fit to predict with: bayes before the others, else the last penalised one; None where there is none."""
+    penalised = [fit for fit in fits if fit.penalised]
+    made_for_it = [fit for fit in penalised if fit.solver == DEFAULT_SOLVER]
+    return (made_for_it or penalised)[-1] if penalised else None
 
 
 def _check(ratings: Ratings, model: Model) -> None:
-    """Refuse ratings that no solver can be fitted to, and warn of those that say little."""
-    values = ratings.values
-    if len(values) == 0:
-        raise FitError("There are no ratings to fit.")
-    if values.min() == values.max():
-        raise FitError(f"All {len(values)} ratings are {values[0]:g}: there is nothing to fit. Check what was read.")
+    """Refuse ratings that nothing can be fitted to."""
+    if not len(ratings):
+        raise RatingsError("There are no ratings to fit.")
+    low, high = ratings.scale
+    if low == high:
+        raise FitError(f"All {len(ratings)} ratings are {low:g}: there is nothing to learn. Check what was read.")
     if model.y_range is not None:
-        low, high = model.y_range
-        outside = np.flatnonzero((values < low) | (values > high))
+        outside = np.flatnonzero((ratings.values < model.y_range[0]) | (ratings.values > model.y_range[1]))
         if outside.size:
             at = int(outside[0])
             user, item = ratings.users[ratings.user_idx[at]], ratings.items[ratings.item_idx[at]]
             raise OptionError(
-                f"User {user!r} rates item {item!r} {values[at]:g}, outside y_range {low:g} to {high:g}. Widen the range."
+                f"User {user!r} rated item {item!r} {ratings.values[at]:g}, outside the y_range"
+                f" {model.y_range[0]:g} to {model.y_range[1]:g}. Widen it to {low:g} to {high:g} at the least."
             )
 
 
-def _is_many(labels: Labels) -> bool:
-    return isinstance(labels, Iterable) and not isinstance(labels, str | bytes)
+def _aligned(valid: Ratings | None, ratings: Ratings) -> Ratings | None:
+    """The held-out ratings with positions in the labels of ``ratings``, without those of unknown users or items."""
+    if valid is None or (valid.users == ratings.users and valid.items == ratings.items):
+        return valid
+    user_idx, item_idx = _positions_in(ratings, valid)
+    known = (user_idx >= 0) & (item_idx >= 0)
+    return replace(
+        ratings,
+        user_idx=user_idx[known],
+        item_idx=item_idx[known],
+        values=valid.values[known],
+        timestamps=None if valid.timestamps is None else valid.timestamps[known],
+    )
 
 
-def _as_list(labels: Labels) -> list[Any]:
-    return list(labels) if isinstance(labels, Iterable) and not isinstance(labels, str | bytes) else [labels]
+def _positions_in(ratings: Ratings, valid: Ratings) -> tuple[Any, Any]:
+    return ratings.user_position(valid.users)[valid.user_idx], ratings.item_position(valid.items)[valid.item_idx]
 
 
-def _frame(matrix: FloatArray, labels: tuple[Any, ...]) -> pd.DataFrame:
-    import pandas as pd
+def _held_out_rmse(made: Fit, valid: Ratings) -> float:
+    """RMSE of the predictions as `Fit.predict` gives them; unknown users and items are predicted as the average one."""
+    error = made.predict_positions(*_positions_in(made.ratings, valid)) - valid.values
+    return float(np.sqrt(np.mean(error**2)))
 
-    return pd.DataFrame(matrix, index=list(labels))
+
+def _warn(made: Fit) -> None:
+    """Warn of what the ratings cannot say."""
+    ratings, model = made.ratings, made.model
+    for kind, labels, counts in (
+        ("user", ratings.users, ratings.user_counts),
+        ("item", ratings.items, ratings.item_counts),
+    ):
+        unrated = [labels[position] for position in np.flatnonzero(counts == 0).tolist()]
+        if unrated:
+            warnings.warn(_unrated(kind, unrated), UnratedLabelWarning, stacklevel=3)
+    if made.penalised:
+        return
+    m, n = int(np.count_nonzero(ratings.user_counts)), int(np.count_nonzero(ratings.item_counts))
+    if (free := model.free_parameters(m, n)) >= len(ratings):
+        warnings.warn(
+            f"{model.name} has {free} free parameters for {len(ratings)} ratings, so that the fit says"
+            " nothing about blank cells. Take fewer factors, or a penalty.",
+            TooManyFactorsWarning,
+            stacklevel=3,
+        )
+    elif (beyond := overshoot(model, made.factors, ratings)) > _WILD:
+        warnings.warn(
+            f"{model.name} predicts some blank cells {beyond:.0f} widths of the rating scale off the scale: too many"
+            " factors for these ratings. Take fewer, or a penalty.",
+            TooManyFactorsWarning,
+            stacklevel=3,
+        )
 
 
-def _series(vector: FloatArray, labels: tuple[Any, ...]) -> pd.Series[float]:
-    import pandas as pd
-
-    return pd.Series(vector, index=list(labels))
+def _unrated(kind: str, labels: list[Label]) -> str:
+    some = ", ".join(repr(label) for label in labels[:3]) + (", …" if len(labels) > 3 else "")
+    who = (
+        f"{kind.capitalize()} {some} has no rating"
+        if len(labels) == 1
+        else f"{len(labels)} {kind}s have no rating ({some})"
+    )
+    return f"{who} and can only be predicted by mean and bias."

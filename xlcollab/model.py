@@ -1,7 +1,7 @@
 """The model, r̂ = link(μ + b_u + b_i + p_u·q_i), written once for NumPy and torch alike.
 
-``link`` is the identity, or with ``y_range=(low, high)`` the sigmoid low + (high − low) / (1 + e⁻ˣ), which squeezes every
-prediction into the open interval. Without ``biased`` the terms b_u and b_i are left out.
+``link`` is the identity, or with ``y_range=(low, high)`` the sigmoid low + (high − low) / (1 + e⁻ˣ), which squeezes
+every prediction into the open interval. Without ``biased`` the terms b_u and b_i are left out.
 
 The factors are not unique: for any invertible A the pairs (P, Q) and (P Aᵀ, Q A⁻¹) predict the same, and with biases a
 constant added to all p_u or all q_i can be taken back in the biases. `canonical` picks one representative, so that
@@ -66,6 +66,16 @@ class Model:
             words.append(f"range {self.y_range[0]:g} to {self.y_range[1]:g}")
         return ", ".join(words)
 
+    def free_parameters(self, m: int, n: int) -> int:
+        """How many numbers can be chosen freely for m users and n items, what changes no prediction not counted.
+
+        k(m + n − k) for matrices of rank k; with biases the row and column means are m + n − 1 numbers of their own,
+        and what is left over has m − 1 rows and n − 1 columns to choose.
+        """
+        rows, columns, means = (m - 1, n - 1, m + n - 1) if self.biased else (m, n, 0)
+        k = min(self.n_factors, rows, columns)
+        return k * (rows + columns - k) + means
+
 
 @dataclass(frozen=True, eq=False)
 class Factors:
@@ -91,6 +101,10 @@ class Factors:
             self.item_bias[..., item_idx],
             self.mean,
         )
+
+    def transposed(self) -> Factors:
+        """Users and items in each other's place."""
+        return Factors(self.item_factors, self.user_factors, self.item_bias, self.user_bias, self.mean)
 
     def folded(self) -> Factors:
         """The same predictions with μ = 0: μ goes into the item biases. Only for a model with biases."""
@@ -132,6 +146,21 @@ def predict_all(model: Model, factors: Factors) -> FloatArray:
     return link(model, linear + factors.mean)
 
 
+def with_average_rows(factors: Factors, users: npt.NDArray[np.bool_], items: npt.NDArray[np.bool_]) -> Factors:
+    """The factors with each user and item outside the masks (m,) and (n,) replaced by the average of those inside.
+
+    Whoever has no rating is thus predicted as the average user or item would be, in whatever gauge the factors stand.
+    """
+    if users.all() and items.all():
+        return factors
+    P, Q, b_u, b_i = (
+        np.array(part) for part in (factors.user_factors, factors.item_factors, factors.user_bias, factors.item_bias)
+    )
+    P[~users], b_u[~users] = P[users].mean(axis=0), b_u[users].mean()
+    Q[~items], b_i[~items] = Q[items].mean(axis=0), b_i[items].mean()
+    return Factors(P, Q, b_u, b_i, factors.mean)
+
+
 def canonical(model: Model, factors: Factors, *, centre: bool = True) -> Factors:
     """The one representative among all factors that predict the same.
 
@@ -139,9 +168,9 @@ def canonical(model: Model, factors: Factors, *, centre: bool = True) -> Factors
     entry of largest magnitude in Q positive (the first of equals).
 
     With biases and ``centre`` the linear predictor X = μ + b_u + b_i + P·Qᵀ is split in the one way in which P and Q
-    have column means 0: b_i is the mean of X over all users (an item's general level), b_u the mean of X over all items less
-    the mean of all X (how far a user stands above or below the average one, so that Σ b_u = 0), and μ = 0. ``centre=False`` is for
-    penalised fits, whose biases and μ are determined by the penalty and stay as they are.
+    have column means 0: b_i is the mean of X over all users (an item's general level), b_u the mean of X over all items
+    less the mean of all X (how far a user stands above or below the average one, so that Σ b_u = 0), and μ = 0.
+    ``centre=False`` is for penalised fits, whose biases and μ are determined by the penalty and stay as they are.
 
     When two singular values are equal, the columns that belong to them are determined up to a rotation only.
     """

@@ -1,7 +1,7 @@
 """What every solver takes and gives: ratings and a model in, a `Solution` out.
 
-A solver is an immutable dataclass whose fields are its options; ``solve`` holds no state between calls. How it ended is a
-value with a sentence, never an exception: errors are for what cannot be done at all.
+A solver is an immutable dataclass whose fields are its options; ``solve`` holds no state between calls. How it ended is
+a value with a sentence, never an exception: errors are for what cannot be done at all.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class Uncertainty(Protocol):
 class Solution:
     """What a solver found: factors, or where the model is none of factors a ``predictor`` (and `NoFactors`).
 
-    ``message`` is one sentence on how it ended. ``history`` holds one row of numbers a step (epoch, iteration or start),
-    all rows with the same keys where possible. ``penalised`` says whether something held the factors back: an unpenalised
-    minimum is never shown as a prediction for blank cells.
+    ``message`` is one sentence on how it ended. ``history`` holds one row of numbers a step (epoch, iteration or
+    start), all rows with the same keys where possible. ``penalised`` says whether something held the factors back: an
+    unpenalised minimum is never shown as a prediction for blank cells.
     """
 
     factors: Factors
@@ -97,7 +97,8 @@ class NoFactors(Factors):
     def __getattr__(self, name: str) -> object:
         if name in Factors.__dataclass_fields__:
             raise FitError(
-                f"The fit is a {self.found}: it has no factors, and no mirror sheet can show it. Fit a dot product for one."
+                f"The fit is a {self.found}: it has no factors, and no mirror sheet can show it."
+                " Fit a dot product for one."
             )
         raise AttributeError(name)
 
@@ -106,6 +107,10 @@ class Solver(Protocol):
     """One way from ratings to factors."""
 
     name: ClassVar[str]
+
+    def default_model(self, ratings: Ratings) -> Model:
+        """The model that is fitted where the caller names none."""
+        ...
 
     def solve(
         self, ratings: Ratings, model: Model, *, valid: Ratings | None, seed: int, on_progress: OnProgress | None

@@ -1,0 +1,369 @@
+"""`Fit`: a fitted model together with its ratings. Labels outside, positions inside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from xlcollab.errors import OptionError, UnknownLabelError
+from xlcollab.model import Factors, FloatArray, IntArray, Model, predict_all, predict_pairs
+from xlcollab.model_file import coded_labels, damaged, labels_from, read_model_file, write_model_file
+from xlcollab.ratings import Label, Ratings, Source
+from xlcollab.solvers import solver_class
+from xlcollab.solvers.base import Predictor, Status, Uncertainty
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Fit", "load", "pairs_predicted"]
+
+Labels: TypeAlias = "Label | Iterable[Label]"
+
+_RATING_ARRAYS = ("user_idx", "item_idx", "values", "timestamps")
+_FACTOR_ARRAYS = ("user_factors", "item_factors", "user_bias", "item_bias")
+_PLAIN = ("solver", "options", "seed", "message", "iterations", "seconds", "rmse", "mae", "valid_rmse", "device")
+_PLAIN_MORE = ("penalised", "clip", "records")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit:
+    """A fitted model with the ratings that it was fitted to.
+
+    ``rmse`` and ``mae`` are over the training ratings, of unclipped predictions: the number that the mirror sheet's
+    RMSE cell shows. ``valid_rmse`` is over the held-out ratings, of predictions as `predict` gives them (clipped where
+    ``clip`` is on); None where nothing was held out. A solver that finds no factors leaves a ``predictor`` in their
+    place. ``penalised`` False marks an unpenalised minimum, which says nothing about blank cells and is never to be
+    shown as a prediction. ``seconds`` is wall time of the solver alone.
+    """
+
+    ratings: Ratings
+    model: Model
+    factors: Factors
+    solver: str
+    options: dict[str, Any]
+    seed: int
+    status: Status
+    message: str
+    iterations: int
+    seconds: float
+    rmse: float
+    mae: float
+    valid: Ratings | None = None
+    valid_rmse: float | None = None
+    device: str = "cpu"
+    penalised: bool = True
+    clip: bool = True
+    records: list[dict[str, float]] = field(default_factory=list)
+    uncertainty: Uncertainty | None = None
+    predictor: Predictor | None = None
+
+    def __repr__(self) -> str:
+        return f"<Fit: {self.solver}, {self.model.name}, RMSE {self.rmse:.6f}. {self.message}>"
+
+    @property
+    def converged(self) -> bool:
+        """Whether the solver did all that it set out to do."""
+        return self.status.ok
+
+    @property
+    def mean(self) -> float:
+        """μ, in the units of the ratings (of the linear predictor where there is a ``y_range``)."""
+        return float(self.factors.mean)
+
+    @property
+    def clip_range(self) -> tuple[float, float]:
+        """(lowest, highest) rating of the data, which clipped predictions stay within."""
+        return self.ratings.scale
+
+    # As tables --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """One row a step of the solver (epoch or iteration)."""
+        import pandas as pd
+
+        return pd.DataFrame(self.records)
+
+    @cached_property
+    def user_factors(self) -> pd.DataFrame:
+        """P by user label (m, k)."""
+        return _frame(self.factors.user_factors, self.ratings.users)
+
+    @cached_property
+    def item_factors(self) -> pd.DataFrame:
+        """Q by item label (n, k)."""
+        return _frame(self.factors.item_factors, self.ratings.items)
+
+    @cached_property
+    def user_bias(self) -> pd.Series[float]:
+        """b_u by user label (m,); zeros where the model has no biases."""
+        return _series(self.factors.user_bias, self.ratings.users)
+
+    @cached_property
+    def item_bias(self) -> pd.Series[float]:
+        """b_i by item label (n,); zeros where the model has no biases."""
+        return _series(self.factors.item_bias, self.ratings.items)
+
+    # Predictions ------------------------------------------------------------------------------------------------------
+
+    def predict(self, users: Labels, items: Labels, *, clip: bool | None = None, unknown: str = "error") -> Any:
+        """r̂ for labels: a float for one user and one item, else an array, the two broadcast against each other.
+
+        ``clip`` keeps predictions within `clip_range`; None means as ``fit`` was told. An unknown label raises
+        `UnknownLabelError`; with ``unknown="mean"`` it is predicted as the average user or item (`known` tells which
+        are).
+        """
+        user_idx, item_idx, scalar = self._positions(users, items, unknown)
+        values = self.predict_positions(user_idx, item_idx, clip=clip)
+        return float(values[0]) if scalar else values
+
+    def predict_interval(
+        self, users: Labels, items: Labels, *, level: float = 0.8, clip: bool | None = None, unknown: str = "error"
+    ) -> Any:
+        """(low, high) between which a rating lies with probability ``level``, shaped as `predict`.
+
+        A normal interval around the unclipped prediction, clipped afterwards; NaN where the solver does not know how
+        sure it is, and for unknown labels.
+        """
+        if not 0 < level < 1:
+            raise OptionError(f"level is {level:g}; it is a probability between 0 and 1, such as 0.8.")
+        user_idx, item_idx, scalar = self._positions(users, items, unknown)
+        middle = self.predict_positions(user_idx, item_idx, clip=False)
+        half = NormalDist().inv_cdf((1 + level) / 2) * self._sd(user_idx, item_idx)
+        low, high = self._clipped(middle - half, clip), self._clipped(middle + half, clip)
+        return (float(low[0]), float(high[0])) if scalar else (low, high)
+
+    def known(self, users: Labels, items: Labels) -> Any:
+        """Whether the fit knows both labels: a bool, or an array of them, shaped as `predict`."""
+        user_idx, item_idx, scalar = self._positions(users, items, "mean")
+        known = (user_idx >= 0) & (item_idx >= 0)
+        return bool(known[0]) if scalar else known
+
+    def predictions(self, *, clip: bool | None = None) -> pd.DataFrame:
+        """r̂ for every user (rows) and item (columns), by label."""
+        import pandas as pd
+
+        matrix = self.predict_matrix(clip=clip)
+        return pd.DataFrame(matrix, index=list(self.ratings.users), columns=list(self.ratings.items))
+
+    def recommend(self, user: Label, n: int = 10) -> pd.DataFrame:
+        """The ``n`` best items that the user has not rated, best first: item, prediction, low, high.
+
+        Held-out ratings count as rated. Items whose clipped predictions are the same stand in the order of the
+        unclipped ones. ``low`` and ``high`` are the 80% interval, NaN where the solver gives none.
+        """
+        import pandas as pd
+
+        at = self._one_user(user)
+        unrated = np.ones(self.ratings.n_items, dtype=bool)
+        for seen in (self.ratings, self.valid):
+            if seen is not None:
+                unrated[self.ratings.item_position(_labels_at(seen.items, seen.item_idx[_of_user(seen, user)]))] = False
+        candidates = np.flatnonzero(unrated).astype(np.int32)
+        scores = self.predict_positions(np.full(len(candidates), at), candidates, clip=False)
+        best = candidates[np.argsort(-scores, kind="stable")[: max(n, 0)]]
+        items = _labels_at(self.ratings.items, best)
+        low, high = self.predict_interval(user, items)
+        columns = {"item": items, "prediction": self.predict(user, items), "low": low, "high": high}
+        return pd.DataFrame(columns)
+
+    def predict_matrix(self, *, clip: bool | None = None) -> FloatArray:
+        """r̂ (m, n) for every user and item, in the order of ``ratings.users`` and ``ratings.items``."""
+        if self.predictor is None:
+            return self._clipped(predict_all(self.model, self.factors), clip)
+        m, n = self.ratings.n_users, self.ratings.n_items
+        users, items = (idx.ravel().astype(np.int32) for idx in np.indices((m, n)))
+        return self.predict_positions(users, items, clip=clip).reshape(m, n)
+
+    def predict_positions(self, user_idx: IntArray, item_idx: IntArray, *, clip: bool | None = None) -> FloatArray:
+        """r̂ (N,) for positions; −1 stands for someone unknown, who is predicted as the average one.
+
+        A ``predictor`` knows no average user: there the mean rating is the prediction.
+        """
+        if self.predictor is None:
+            return self._clipped(predict_pairs(self.model, self._with_average, user_idx, item_idx), clip)
+        known = (user_idx >= 0) & (item_idx >= 0)
+        values = np.full(len(user_idx), self.ratings.mean)
+        values[known] = self.predictor.predict_pairs(user_idx[known], item_idx[known])
+        return self._clipped(values, clip)
+
+    @cached_property
+    def _with_average(self) -> Factors:
+        """The factors with the average user and item appended, where position −1 finds them."""
+        f = self.factors
+        return Factors(
+            np.vstack([f.user_factors, f.user_factors.mean(axis=0)]),
+            np.vstack([f.item_factors, f.item_factors.mean(axis=0)]),
+            np.append(f.user_bias, f.user_bias.mean()),
+            np.append(f.item_bias, f.item_bias.mean()),
+            f.mean,
+        )
+
+    def _clipped(self, values: FloatArray, clip: bool | None) -> FloatArray:
+        low, high = self.clip_range
+        return np.clip(values, low, high) if (self.clip if clip is None else clip) else values
+
+    def _sd(self, user_idx: IntArray, item_idx: IntArray) -> FloatArray:
+        sd = np.full(len(user_idx), np.nan)
+        if self.uncertainty is not None:
+            known = (user_idx >= 0) & (item_idx >= 0)
+            sd[known] = self.uncertainty.sd(user_idx[known], item_idx[known])
+        return sd
+
+    def _positions(self, users: Labels, items: Labels, unknown: str) -> tuple[IntArray, IntArray, bool]:
+        """Positions (N,) of both, −1 where unknown, and whether one user and one item were asked for."""
+        if unknown not in {"error", "mean"}:
+            raise OptionError(f"unknown is {unknown!r}; choose 'error' or 'mean'.")
+        user_idx, item_idx = self.ratings.user_position(users), self.ratings.item_position(items)
+        if unknown == "error":
+            _refuse_unknown("user", users, user_idx)
+            _refuse_unknown("item", items, item_idx)
+        user_idx, item_idx = np.broadcast_arrays(user_idx, item_idx)
+        return user_idx, item_idx, not (_is_many(users) or _is_many(items))
+
+    def _one_user(self, user: Label) -> int:
+        position = self.ratings.user_position(user)
+        _refuse_unknown("user", user, position)
+        return int(position[0])
+
+    # Files ------------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write the fit with its ratings to a file that `load` reads: npz with a JSON header, no pickle inside."""
+        arrays = {name: getattr(self.factors, name) for name in _FACTOR_ARRAYS}
+        arrays |= _rating_arrays("ratings", self.ratings)
+        header = {name: getattr(self, name) for name in (*_PLAIN, *_PLAIN_MORE)}
+        header |= {"status": self.status.value, "mean": self.mean}
+        header |= {"model": asdict(self.model), "ratings": _rating_header(self.ratings)}
+        if self.valid is not None:
+            arrays |= _rating_arrays("valid", self.valid)
+            header["valid"] = _rating_header(self.valid)
+        if self.uncertainty is not None:
+            arrays |= {f"uncertainty/{name}": array for name, array in self.uncertainty.arrays().items()}
+        write_model_file(path, header, arrays, force=force)
+
+
+def pairs_predicted(
+    model: Model, factors: Factors, predictor: Predictor | None, user_idx: IntArray, item_idx: IntArray
+) -> FloatArray:
+    """r̂ (N,), unclipped, by the factors, or by the predictor where there is one."""
+    if predictor is not None:
+        return predictor.predict_pairs(user_idx, item_idx)
+    return predict_pairs(model, factors, user_idx, item_idx)
+
+
+def load(path: str | os.PathLike[str]) -> Fit:
+    """The fit that `Fit.save` wrote.
+
+    Raises `DamagedFileError` for a file that is not one, or not whole, and `UnsupportedFormatError` for one of a later
+    version.
+    """
+    header, arrays = read_model_file(path)
+    try:
+        plain = {name: header[name] for name in (*_PLAIN, *_PLAIN_MORE)}
+        ratings = _ratings_from(header["ratings"], arrays, "ratings")
+        P, Q, b_u, b_i = (arrays[name] for name in _FACTOR_ARRAYS)
+        factors = Factors(P, Q, b_u, b_i, float(header["mean"]))
+        fit = Fit(
+            ratings=ratings,
+            model=Model(**header["model"]),
+            factors=factors,
+            status=Status(header["status"]),
+            valid=_ratings_from(header["valid"], arrays, "valid") if "valid" in header else None,
+            uncertainty=_uncertainty_from(header["solver"], arrays),
+            **plain,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise damaged(path, "a part of it is missing or changed") from error
+    m, n, k = ratings.n_users, ratings.n_items, fit.model.n_factors
+    shapes = [getattr(fit.factors, name).shape for name in _FACTOR_ARRAYS]
+    if shapes != [(m, k), (n, k), (m,), (n,)]:
+        raise damaged(path, "its factors do not fit its users and items")
+    return fit
+
+
+def _rating_arrays(prefix: str, ratings: Ratings) -> dict[str, npt.NDArray[Any]]:
+    arrays = {f"{prefix}/{name}": getattr(ratings, name) for name in _RATING_ARRAYS}
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def _rating_header(ratings: Ratings) -> dict[str, Any]:
+    header: dict[str, Any] = {"users": coded_labels(ratings.users), "items": coded_labels(ratings.items)}
+    for names in ("user_names", "item_names"):
+        given = getattr(ratings, names)
+        header[names] = [coded_labels(given), list(given.values())]
+    header |= {"user_title": ratings.user_title, "item_title": ratings.item_title}
+    header["source"] = None if ratings.source is None else asdict(ratings.source)
+    return header
+
+
+def _ratings_from(header: Mapping[str, Any], arrays: Mapping[str, Any], prefix: str) -> Ratings:
+    user_names, item_names = (
+        dict(zip(labels_from(header[names][0]), header[names][1], strict=True))
+        for names in ("user_names", "item_names")
+    )
+    ratings = Ratings(
+        users=labels_from(header["users"]),
+        items=labels_from(header["items"]),
+        user_idx=arrays[f"{prefix}/user_idx"],
+        item_idx=arrays[f"{prefix}/item_idx"],
+        values=arrays[f"{prefix}/values"],
+        timestamps=arrays.get(f"{prefix}/timestamps"),
+        user_names=user_names,
+        item_names=item_names,
+        user_title=header["user_title"],
+        item_title=header["item_title"],
+        source=None if header["source"] is None else Source(**header["source"]),
+    )
+    sizes = {len(ratings.user_idx), len(ratings.item_idx), len(ratings.values)}
+    inside = ratings.user_idx.max(initial=-1) < ratings.n_users and ratings.item_idx.max(initial=-1) < ratings.n_items
+    if len(sizes) != 1 or not inside:
+        raise ValueError("ratings that point outside their users and items")
+    return ratings
+
+
+def _uncertainty_from(solver: str, arrays: Mapping[str, Any]) -> Uncertainty | None:
+    prefix = "uncertainty/"
+    own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    return solver_class(solver).restore_uncertainty(own) if own else None
+
+
+def _refuse_unknown(kind: str, labels: Labels, idx: IntArray) -> None:
+    missing = np.flatnonzero(idx < 0)
+    if missing.size:
+        label = list(labels)[int(missing[0])] if _is_many(labels) else labels  # type: ignore[arg-type]
+        raise UnknownLabelError(
+            f"There is no {kind} {label!r} among the ratings that were fitted. Check its spelling and type, or pass"
+            " unknown='mean' to predict it as the average one."
+        )
+
+
+def _is_many(labels: object) -> bool:
+    return isinstance(labels, Iterable) and not isinstance(labels, str | bytes)
+
+
+def _of_user(ratings: Ratings, user: Label) -> npt.NDArray[np.bool_]:
+    return np.asarray(ratings.user_idx == ratings.user_position(user)[0])
+
+
+def _labels_at(labels: tuple[Label, ...], positions: IntArray) -> list[Label]:
+    return [labels[position] for position in positions.tolist()]
+
+
+def _frame(matrix: FloatArray, labels: tuple[Any, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(matrix, index=list(labels))
+
+
+def _series(vector: FloatArray, labels: tuple[Any, ...]) -> pd.Series[float]:
+    import pandas as pd
+
+    return pd.Series(vector, index=list(labels))

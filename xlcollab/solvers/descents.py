@@ -1,0 +1,150 @@
+"""The three ways down that ``solver="scipy"`` has, under one small interface: factors in, a `Descent` out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from xlcollab.model import Factors, FloatArray, IntArray, Model
+from xlcollab.objective import Objective
+from xlcollab.solvers import varpro
+from xlcollab.solvers.varpro import Minimum, Report, Table, Terms
+
+if TYPE_CHECKING:
+    from xlcollab.ratings import Ratings
+
+__all__ = ["LBFGS", "Descent", "Projected", "Way", "suits_newton"]
+
+_NEWTON_WORK = 5e6
+"""Multiplications for one exact Hessian above which the trust region is quicker: from 40 × 40 with five factors."""
+
+
+class Descent(NamedTuple):
+    """Where one start led to. ``slow`` marks an end by lack of progress rather than at a minimum."""
+
+    factors: Factors
+    cost: float
+    converged: bool
+    slow: bool
+    iterations: int
+
+
+class Way(Protocol):
+    """A way down, for one table of ratings and one model."""
+
+    def descend(self, first: Factors, report: Report) -> Descent:
+        """From ``first`` to a minimum; ``report(cost, Σe²)`` after each iteration, True stops."""
+        ...
+
+
+def suits_newton(model: Model, shape: tuple[int, int]) -> bool:
+    """Whether a table of this shape is small enough for the exact Hessian."""
+    q, n, m = model.n_factors + model.biased, min(shape), max(shape)
+    return m * q * (max(n - q, 0) * q) ** 2 <= _NEWTON_WORK
+
+
+class Projected:
+    """Variable projection, by Newton's method (`varpro`) or by a trust region (`trust_region`).
+
+    Newton's method wants the smaller side as the columns, whose parameters are the variables; the trust region the side
+    with fewer ratings a member.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        pairs: tuple[IntArray, IntArray, FloatArray],
+        shape: tuple[int, int],
+        *,
+        newton: bool,
+        penalty: float,
+        bias_penalty: float,
+        max_iterations: int,
+    ) -> None:
+        self._swap = (shape[0] < shape[1]) == newton
+        rows, columns, values = pairs
+        (m, n) = shape
+        if self._swap:
+            rows, columns, (m, n) = columns, rows, (n, m)
+        self._rank = max(min(model.n_factors, m - model.biased, n - model.biased), 0)  # what the table can hold
+        self._width = model.n_factors
+        self._max_iterations = max_iterations
+        terms = Terms(self._rank, model.biased, penalty, bias_penalty)
+        self._terms = terms
+        self._table: Any
+        self._minimise: Any
+        if newton:
+            weight, rating = np.zeros((m, n)), np.zeros((m, n))
+            weight[rows, columns], rating[rows, columns] = 1.0, values
+            self._table, self._minimise = Table(weight, rating, terms), varpro.minimise
+        else:
+            from xlcollab.solvers import trust_region  # scipy.sparse costs a tenth of a second to import
+
+            self._table = trust_region.SparseTable(rows, columns, values, m, n, terms)
+            self._minimise = trust_region.minimise
+
+    def descend(self, first: Factors, report: Report) -> Descent:
+        """`Way.descend`."""
+        if self._swap:
+            first = first.transposed()
+        minimum = self._minimise(
+            self._table,
+            first.item_factors[:, : self._rank],
+            first.item_bias + first.mean,
+            max_iterations=self._max_iterations,
+            report=report,
+        )
+        factors = self._factors(minimum)
+        cost = float(minimum.point.cost)
+        return Descent(
+            factors.transposed() if self._swap else factors, cost, minimum.converged, minimum.slow, minimum.iterations
+        )
+
+    def _factors(self, minimum: Minimum) -> Factors:
+        """The parameters at the minimum. Under a penalty μ takes the means of both biases, which lowers the cost."""
+        z, V, c, k = minimum.point.z, minimum.point.V, minimum.point.c, self._rank
+        missing = ((0, 0), (0, self._width - k))
+        factors = Factors(np.pad(z[:, :k], missing), np.pad(V, missing), np.zeros(len(z)), np.zeros(len(c)))
+        if not self._terms.biased:
+            return factors
+        if not self._terms.penalised:
+            return replace(factors, user_bias=z[:, k], item_bias=c)
+        a, mean = z[:, k], float(z[:, k].mean() + c.mean())
+        return replace(factors, user_bias=a - a.mean(), item_bias=c - c.mean(), mean=mean)
+
+
+class LBFGS:
+    """`scipy.optimize.minimize(method="L-BFGS-B")` over all parameters, with the exact gradient of `Objective`.
+
+    Liu & Nocedal, Math. Program. 45 (1989) 503; Zhu, Byrd, Lu & Nocedal, ACM TOMS 23 (1997) 550.
+    """
+
+    def __init__(
+        self, ratings: Ratings, model: Model, *, penalty: float, bias_penalty: float, max_iterations: int
+    ) -> None:
+        self._objective = Objective(ratings, model, penalty, bias_penalty)
+        self._max_iterations = max_iterations
+
+    def descend(self, first: Factors, report: Report) -> Descent:
+        """`Way.descend`."""
+        from scipy.optimize import minimize  # a third of a second to import
+
+        objective = self._objective
+
+        def after_iteration(intermediate_result: Any) -> None:
+            error = objective.residuals(intermediate_result.x)
+            if report(float(intermediate_result.fun), float(error @ error)):
+                raise StopIteration
+
+        end = minimize(
+            objective.value_and_gradient,
+            objective.pack(first),
+            jac=True,
+            method="L-BFGS-B",
+            callback=after_iteration,
+            options={"maxiter": self._max_iterations, "maxfun": 10 * self._max_iterations, "ftol": 1e-13, "gtol": 1e-7},
+        )
+        factors = objective.unpack(np.asarray(end.x))
+        return Descent(factors, float(end.fun), bool(end.status == 0), False, int(end.nit))

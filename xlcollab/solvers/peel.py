@@ -1,0 +1,123 @@
+"""Users and items with too few ratings to matter to an unpenalised least-squares fit, set aside and put back.
+
+A user with no more ratings than the q parameters of a row can be fitted exactly whatever the items' factors are (in
+general position), and so adds nothing to the least cost; likewise an item. Taking them away can leave others with too
+few, and so on: what remains is the (q + 1)-core of the graph of ratings. The cost is minimised over the core; then
+those set aside come back in reverse order, each fitted exactly to its own ratings, and of all exact fits the one
+nearest to the average member. One without any rating becomes the average member.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from xlcollab.model import Factors, FloatArray, IntArray, Model
+
+__all__ = ["Peeled", "peel", "put_back"]
+
+Mask = npt.NDArray[np.bool_]
+
+_RIDGE = 1e-10
+"""Relative to the trace of a member's normal matrix: enough to choose the nearest fit, too little to move it."""
+
+
+class Peeled(NamedTuple):
+    """What is left, and what was taken off in which order."""
+
+    users: Mask  # (m,) in the core
+    items: Mask  # (n,) in the core
+    ratings: Mask  # (N,) in the core
+    rounds: list[tuple[bool, Mask]]  # (is it users?, which of them), in the order of going
+
+
+def peel(user_idx: IntArray, item_idx: IntArray, shape: tuple[int, int], width: int) -> Peeled:
+    """The core in which every user and every item has more than ``width`` ratings; it may be empty."""
+    alive = (np.ones(shape[0], bool), np.ones(shape[1], bool))
+    index = (user_idx, item_idx)
+    kept = np.ones(len(user_idx), bool)
+    rounds: list[tuple[bool, Mask]] = []
+    quiet = 0
+    while quiet < 2:
+        side = len(rounds) % 2  # users, items, users, …
+        counts = np.bincount(index[side][kept], minlength=shape[side])
+        going = alive[side] & (counts <= width)
+        rounds.append((side == 0, going))
+        quiet = 0 if going.any() else quiet + 1
+        alive[side][going] = False
+        kept &= alive[side][index[side]]
+    return Peeled(*alive, kept, rounds)
+
+
+def put_back(
+    model: Model, core: Factors, peeled: Peeled, user_idx: IntArray, item_idx: IntArray, values: FloatArray
+) -> Factors:
+    """Factors of all users and items from those of the core, which stand in the same order.
+
+    ``core`` has μ = 0; so has the answer.
+    """
+    known = [peeled.users.copy(), peeled.items.copy()]
+    index = (user_idx, item_idx)
+    whole = Factors(
+        _spread(core.user_factors, peeled.users),
+        _spread(core.item_factors, peeled.items),
+        _spread(core.user_bias, peeled.users),
+        _spread(core.item_bias, peeled.items),
+    )
+    for is_users, gone in reversed(peeled.rounds):
+        if not gone.any():
+            continue
+        side, other = (0, 1) if is_users else (1, 0)
+        use = gone[index[side]] & known[other][index[other]]
+        # Seen from the side that comes back, it is always users who do.
+        view, typical = (whole, core) if is_users else (whole.transposed(), core.transposed())
+        view = _with_fitted(model, view, gone, index[side][use], index[other][use], values[use], typical)
+        whole = view if is_users else view.transposed()
+        known[side] |= gone
+    return whole
+
+
+def _with_fitted(
+    model: Model,
+    whole: Factors,
+    gone: Mask,
+    user_idx: IntArray,
+    item_idx: IntArray,
+    values: FloatArray,
+    typical: Factors,
+) -> Factors:
+    """``whole`` with the users in ``gone`` fitted to these ratings: exactly, and as near as can be to the average user.
+
+    With z₀ the average of ``typical``, A the rows [q, 1] of a user's items and y what they are to explain,
+    z = z₀ + Aᵀ(AAᵀ)⁺(y − A z₀), computed as z₀ + (AᵀA + ε)⁻¹Aᵀ(y − A z₀) for all of them at once.
+    """
+    from scipy.sparse import csr_array
+
+    k, q, size = model.n_factors, model.n_factors + model.biased, int(gone.sum())
+    A = np.hstack([whole.item_factors, np.ones((len(whole.item_factors), int(model.biased)))])  # (n, q)
+    average = np.append(typical.user_factors.mean(axis=0), typical.user_bias.mean())[:q]
+    rest = values - whole.item_bias[item_idx] - A[item_idx] @ average
+    row = (np.cumsum(gone) - 1)[user_idx]
+    shape = (size, len(A))
+    normal = csr_array((np.ones(len(row)), (row, item_idx)), shape=shape) @ (A[:, :, None] * A[:, None, :]).reshape(
+        -1, q * q
+    )
+    normal = normal.reshape(size, q, q)
+    trace = np.einsum("gaa->g", normal)
+    normal[:, np.arange(q), np.arange(q)] += (_RIDGE * trace + (trace == 0))[:, None]
+    pull = csr_array((rest, (row, item_idx)), shape=shape) @ A  # (size, q)
+    z = average + np.linalg.solve(normal, pull[:, :, None])[:, :, 0]
+    factors, bias = whole.user_factors.copy(), whole.user_bias.copy()
+    factors[gone] = z[:, :k]
+    if model.biased:
+        bias[gone] = z[:, k]
+    return replace(whole, user_factors=factors, user_bias=bias)
+
+
+def _spread(rows: FloatArray, into: Mask) -> FloatArray:
+    whole = np.zeros((len(into), *rows.shape[1:]))
+    whole[into] = rows
+    return whole
