@@ -76,7 +76,10 @@ def positions_of(labels: object, known: Mapping[Label, int]) -> IndexArray:
 def rating_values(column: Column, where: Where) -> FloatArray:
     """A column of ratings as finite floats. Raises `CellValueError` for the first that is none."""
     array = np.asarray(column)
-    if array.dtype.kind not in "iuf":
+    mixed = not isinstance(column, np.ndarray) and bool in set(
+        map(type, column)
+    )  # NumPy takes True for 1 among numbers
+    if mixed or array.dtype.kind not in "iuf":
         for at, value in enumerate(column):
             if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
                 raise _wrong_value(where(at), value)

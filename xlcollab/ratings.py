@@ -187,10 +187,10 @@ class Ratings:
         """
         from xlcollab.frames import columns_of, frame_columns
 
-        names = columns_of(df, user=user, item=item, rating=rating, timestamp=timestamp)
-        users, items, values, times, where = frame_columns(df, names)
+        at = columns_of(df, user=user, item=item, rating=rating, timestamp=timestamp)
+        users, items, values, times, where = frame_columns(df, at)
         made = cls._from_columns(users, items, values, times, where, duplicates)
-        return replace(made, user_title=str(names.user), item_title=str(names.item))
+        return replace(made, user_title=str(df.columns[at.user]), item_title=str(df.columns[at.item]))
 
     @classmethod
     def from_crosstab_frame(cls, df: pd.DataFrame) -> Ratings:

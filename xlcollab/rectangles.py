@@ -195,7 +195,7 @@ def _looks_like_ratings(grid: Grid, top: int, left: int, rows: Sequence[int], co
 def _are_labels(labels: Sequence[CellValue]) -> bool:
     if is_header_word(labels[0]) or any(isinstance(label, float) and not label.is_integer() for label in labels):
         return False
-    texts = [isinstance(label, str) for label in labels]
+    texts = [isinstance(label, str) and not reads_as_number(label) for label in labels]
     if len(labels) > 2 and texts[0] and not any(texts[1:]):
         return False  # a title, and then the labels
     return len(labels) - len(set(labels)) <= max(1, len(labels) // 4)
