@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 from xlcollab.model import Factors, FloatArray, IntArray, Model
 from xlcollab.objective import Objective
-from xlcollab.solvers import varpro
-from xlcollab.solvers.varpro import Minimum, Report, Table, Terms
 
 if TYPE_CHECKING:
     from xlcollab.ratings import Ratings
 
-__all__ = ["LBFGS", "Descent", "Projected", "Way", "suits_newton"]
+__all__ = ["LBFGS", "Descent", "Projected", "Report", "Way", "best_method"]
 
 _NEWTON_WORK = 5e6
 """Multiplications for one exact Hessian above which the trust region is quicker: from 40 × 40 with five factors."""
+
+_MOST_NORMAL_NUMBERS = 50_000_000
+"""Variable projection holds a q × q matrix for each member; with more numbers than that (0.4 GB) L-BFGS holds less."""
+
+Report: TypeAlias = Callable[[float, float], bool]
+"""Called with the cost and Σe² after each iteration; True stops."""
 
 
 class Descent(NamedTuple):
@@ -39,10 +44,13 @@ class Way(Protocol):
         ...
 
 
-def suits_newton(model: Model, shape: tuple[int, int]) -> bool:
-    """Whether a table of this shape is small enough for the exact Hessian."""
+def best_method(model: Model, shape: tuple[int, int], *, penalised: bool) -> str:
+    """The quickest way for a table of this shape."""
     q, n, m = model.n_factors + model.biased, min(shape), max(shape)
-    return m * q * (max(n - q, 0) * q) ** 2 <= _NEWTON_WORK
+    if model.y_range is not None or (m + n) * q**2 > _MOST_NORMAL_NUMBERS:
+        return "l-bfgs-b"
+    small = m * q * (max(n - q, 0) * q) ** 2 <= _NEWTON_WORK
+    return "newton" if small and not penalised else "trust-region"
 
 
 class Projected:
@@ -71,18 +79,21 @@ class Projected:
         self._rank = max(min(model.n_factors, m - model.biased, n - model.biased), 0)  # what the table can hold
         self._width = model.n_factors
         self._max_iterations = max_iterations
-        terms = Terms(self._rank, model.biased, penalty, bias_penalty)
-        self._terms = terms
+        self._biased, self._penalised = model.biased, penalty > 0
         self._table: Any
         self._minimise: Any
         if newton:
+            from xlcollab.solvers import varpro
+
             weight, rating = np.zeros((m, n)), np.zeros((m, n))
             weight[rows, columns], rating[rows, columns] = 1.0, values
-            self._table, self._minimise = Table(weight, rating, terms), varpro.minimise
+            self._table, self._minimise = varpro.Table(weight, rating, self._rank, model.biased), varpro.minimise
         else:
-            from xlcollab.solvers import trust_region  # scipy.sparse costs a tenth of a second to import
+            from xlcollab.solvers import reduced, trust_region  # scipy.sparse costs a tenth of a second to import
 
-            self._table = trust_region.SparseTable(rows, columns, values, m, n, terms)
+            self._table = reduced.SparseTable.of(
+                rows, columns, values, (m, n), self._rank, model.biased, penalty, bias_penalty
+            )
             self._minimise = trust_region.minimise
 
     def descend(self, first: Factors, report: Report) -> Descent:
@@ -102,14 +113,14 @@ class Projected:
             factors.transposed() if self._swap else factors, cost, minimum.converged, minimum.slow, minimum.iterations
         )
 
-    def _factors(self, minimum: Minimum) -> Factors:
+    def _factors(self, minimum: Any) -> Factors:
         """The parameters at the minimum. Under a penalty μ takes the means of both biases, which lowers the cost."""
         z, V, c, k = minimum.point.z, minimum.point.V, minimum.point.c, self._rank
         missing = ((0, 0), (0, self._width - k))
         factors = Factors(np.pad(z[:, :k], missing), np.pad(V, missing), np.zeros(len(z)), np.zeros(len(c)))
-        if not self._terms.biased:
+        if not self._biased:
             return factors
-        if not self._terms.penalised:
+        if not self._penalised:
             return replace(factors, user_bias=z[:, k], item_bias=c)
         a, mean = z[:, k], float(z[:, k].mean() + c.mean())
         return replace(factors, user_bias=a - a.mean(), item_bias=c - c.mean(), mean=mean)

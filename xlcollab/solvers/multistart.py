@@ -16,7 +16,9 @@ from xlcollab.solvers.descents import Descent, Way
 if TYPE_CHECKING:
     from xlcollab.ratings import Ratings
 
-__all__ = ["Effort", "Search"]
+__all__ = ["EXACT", "Effort", "Search"]
+
+EXACT = "Every rating is hit exactly: the factors can hold all there is to explain."
 
 _SPREADS = (0.5, 1.0, 2.0)
 """Noise of the starts: the first has none, the others take these in turn."""
@@ -106,7 +108,7 @@ class Search:
         if self.stopped:
             return Status.STOPPED, f"Stopped on request: {least}."
         if best.cost <= self._nothing:
-            return Status.CONVERGED, "Every rating is hit exactly: the factors can hold all there is to explain."
+            return Status.CONVERGED, EXACT
         if beyond > _WILD and (best.slow or not best.converged):
             return Status.UNBOUNDED, f"No minimum was found: the error keeps falling, {least}. {wild}"
         if not best.converged:

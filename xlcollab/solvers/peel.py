@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from xlcollab.model import Factors, FloatArray, IntArray, Model
 
-__all__ = ["Peeled", "peel", "put_back"]
+__all__ = ["Peeled", "average", "peel", "put_back"]
 
 Mask = npt.NDArray[np.bool_]
 
@@ -52,29 +52,41 @@ def peel(user_idx: IntArray, item_idx: IntArray, shape: tuple[int, int], width: 
     return Peeled(*alive, kept, rounds)
 
 
-def put_back(
-    model: Model, core: Factors, peeled: Peeled, user_idx: IntArray, item_idx: IntArray, values: FloatArray
-) -> Factors:
-    """Factors of all users and items from those of the core, which stand in the same order.
+def average(core: Factors, peeled: Peeled) -> Factors:
+    """Factors of all users and items: those of the core, which stand in the same order, and the core's average."""
 
-    ``core`` has μ = 0; so has the answer.
+    def spread(rows: FloatArray, into: Mask) -> FloatArray:
+        whole = np.broadcast_to(rows.mean(axis=0), (len(into), *rows.shape[1:])).copy()
+        whole[into] = rows
+        return whole
+
+    return Factors(
+        spread(core.user_factors, peeled.users),
+        spread(core.item_factors, peeled.items),
+        spread(core.user_bias, peeled.users),
+        spread(core.item_bias, peeled.items),
+        core.mean,
+    )
+
+
+def put_back(
+    model: Model, whole: Factors, peeled: Peeled, user_idx: IntArray, item_idx: IntArray, values: FloatArray
+) -> Factors:
+    """The factors with those set aside fitted to their ratings, in the reverse order of their going.
+
+    ``whole`` holds all users and items: the core as it is to stay, and for each of the others the place to which its
+    exact fit is to be the nearest. μ is 0.
     """
     known = [peeled.users.copy(), peeled.items.copy()]
     index = (user_idx, item_idx)
-    whole = Factors(
-        _spread(core.user_factors, peeled.users),
-        _spread(core.item_factors, peeled.items),
-        _spread(core.user_bias, peeled.users),
-        _spread(core.item_bias, peeled.items),
-    )
     for is_users, gone in reversed(peeled.rounds):
         if not gone.any():
             continue
         side, other = (0, 1) if is_users else (1, 0)
         use = gone[index[side]] & known[other][index[other]]
         # Seen from the side that comes back, it is always users who do.
-        view, typical = (whole, core) if is_users else (whole.transposed(), core.transposed())
-        view = _with_fitted(model, view, gone, index[side][use], index[other][use], values[use], typical)
+        view = whole if is_users else whole.transposed()
+        view = _with_fitted(model, view, gone, index[side][use], index[other][use], values[use])
         whole = view if is_users else view.transposed()
         known[side] |= gone
     return whole
@@ -87,20 +99,19 @@ def _with_fitted(
     user_idx: IntArray,
     item_idx: IntArray,
     values: FloatArray,
-    typical: Factors,
 ) -> Factors:
-    """``whole`` with the users in ``gone`` fitted to these ratings: exactly, and as near as can be to the average user.
+    """``whole`` with the users in ``gone`` fitted to these ratings: exactly, and as near as can be to where they were.
 
-    With z₀ the average of ``typical``, A the rows [q, 1] of a user's items and y what they are to explain,
-    z = z₀ + Aᵀ(AAᵀ)⁺(y − A z₀), computed as z₀ + (AᵀA + ε)⁻¹Aᵀ(y − A z₀) for all of them at once.
+    With z₀ where a user was, A the rows [q, 1] of its items and y what they are to explain, z = z₀ + Aᵀ(AAᵀ)⁺(y − A
+    z₀), computed as z₀ + (AᵀA + ε)⁻¹Aᵀ(y − A z₀) for all of them at once.
     """
     from scipy.sparse import csr_array
 
     k, q, size = model.n_factors, model.n_factors + model.biased, int(gone.sum())
     A = np.hstack([whole.item_factors, np.ones((len(whole.item_factors), int(model.biased)))])  # (n, q)
-    average = np.append(typical.user_factors.mean(axis=0), typical.user_bias.mean())[:q]
-    rest = values - whole.item_bias[item_idx] - A[item_idx] @ average
+    before = np.hstack([whole.user_factors, whole.user_bias[:, None]])[gone, :q]  # z₀ (size, q)
     row = (np.cumsum(gone) - 1)[user_idx]
+    rest = values - whole.item_bias[item_idx] - np.einsum("na,na->n", A[item_idx], before[row])
     shape = (size, len(A))
     normal = csr_array((np.ones(len(row)), (row, item_idx)), shape=shape) @ (A[:, :, None] * A[:, None, :]).reshape(
         -1, q * q
@@ -109,15 +120,9 @@ def _with_fitted(
     trace = np.einsum("gaa->g", normal)
     normal[:, np.arange(q), np.arange(q)] += (_RIDGE * trace + (trace == 0))[:, None]
     pull = csr_array((rest, (row, item_idx)), shape=shape) @ A  # (size, q)
-    z = average + np.linalg.solve(normal, pull[:, :, None])[:, :, 0]
+    z = before + np.linalg.solve(normal, pull[:, :, None])[:, :, 0]
     factors, bias = whole.user_factors.copy(), whole.user_bias.copy()
     factors[gone] = z[:, :k]
     if model.biased:
         bias[gone] = z[:, k]
     return replace(whole, user_factors=factors, user_bias=bias)
-
-
-def _spread(rows: FloatArray, into: Mask) -> FloatArray:
-    whole = np.zeros((len(into), *rows.shape[1:]))
-    whole[into] = rows
-    return whole

@@ -21,12 +21,12 @@ import numpy as np
 
 from xlcollab.errors import OptionError
 from xlcollab.model import Factors, FloatArray, IntArray, Model, canonical, with_average_rows
-from xlcollab.objective import overshoot
+from xlcollab.objective import overshoot, rmse
 from xlcollab.progress import OnProgress
-from xlcollab.solvers.base import Solution
-from xlcollab.solvers.descents import LBFGS, Descent, Projected, Way, suits_newton
-from xlcollab.solvers.multistart import Effort, Search
-from xlcollab.solvers.peel import Peeled, peel, put_back
+from xlcollab.solvers.base import Solution, Status
+from xlcollab.solvers.descents import LBFGS, Projected, Way, best_method
+from xlcollab.solvers.multistart import EXACT, Effort, Search
+from xlcollab.solvers.peel import Peeled, average, peel, put_back
 from xlcollab.solvers.starts import first_factors
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class ScipySolver:
         λ on the squared factors and λ_b on the squared biases (`objective`); ``bias_penalty`` None is the same as
         ``penalty``. 0 is the sheet's own problem.
     max_iterations
-        For one start; None is 200, for L-BFGS-B 500.
+        For one start; None is 200, for L-BFGS-B 300.
     method
         One of `METHODS`.
     """
@@ -77,10 +77,14 @@ class ScipySolver:
     ) -> Solution:
         """The least minimum found."""
         self._check(model)
+        if self.penalty == 0 and model.y_range is None and self.method != "l-bfgs-b":
+            factors = _interpolated(ratings, model)
+            if factors is not None:
+                return Solution(factors, Status.CONVERGED, EXACT, 0, [])
         task = _Task.of(self, ratings, model)
         search = Search(task.way, task.first, task.effort, ratings, seed, on_progress)
         search.run()
-        factors = task.answer(search.best)
+        factors = task.answer(search.best.factors)
         beyond = 0.0 if self.penalty else overshoot(model, factors, ratings)
         status, message = search.ending(beyond, proved=task.proved)
         return Solution(factors, status, message, search.iterations, search.history, penalised=self.penalty > 0)
@@ -98,6 +102,8 @@ class ScipySolver:
             value = getattr(self, option)
             if value is not None and not (np.isfinite(value) and value >= 0):
                 raise OptionError(f"{option} is {value!r}; it is a number, 0 or more.")
+        if self.method == "newton" and self.penalty > 0:
+            raise OptionError("Method 'newton' has no penalty; choose 'trust-region' or 'auto'.")
         if self.bias_penalty and not self.penalty:
             raise OptionError("bias_penalty without penalty: free factors would take the biases' place. Pass both.")
 
@@ -107,57 +113,82 @@ class _Task:
     """One table and one model: the way down, what is known about it beforehand, and the way back to all members."""
 
     model: Model
+    ratings: Ratings
     way: Way
+    effort: Effort
     pairs: tuple[IntArray, IntArray, FloatArray]  # the ratings that are fitted, positions counted within ``shape``
     shape: tuple[int, int]
-    effort: Effort
-    ratings: Ratings
-    peeled: Peeled | None  # where some members were set aside
-    penalised: bool
+    peeled: Peeled | None  # who was set aside; None under a penalty and for L-BFGS, which take everybody
     proved: bool  # no blanks, so that the first start is the global minimum
 
     @classmethod
     def of(cls, options: ScipySolver, ratings: Ratings, model: Model) -> _Task:
+        """The task that the options make of these ratings."""
         penalty = options.penalty
         bias_penalty = penalty if options.bias_penalty is None else options.bias_penalty
         pairs = (ratings.user_idx, ratings.item_idx, ratings.values)
         shape = (ratings.n_users, ratings.n_items)
-        width = model.n_factors + model.biased
-        projected = model.y_range is None and options.method != "l-bfgs-b"
+        method = options.method
+        if method == "auto":
+            method = best_method(model, shape, penalised=penalty > 0)
+        limit = options.max_iterations or (300 if method == "l-bfgs-b" else 200)
+        if method == "l-bfgs-b":
+            way: Way = LBFGS(ratings, model, penalty=penalty, bias_penalty=bias_penalty, max_iterations=limit)
+            return cls(model, ratings, way, _effort(options, method, len(ratings)), pairs, shape, None, False)
         peeled = None
-        if projected and penalty == 0:
-            peeled = peel(pairs[0], pairs[1], shape, width)
-            if not peeled.ratings.any():  # every rating can be hit: fit them all, and set aside who has none
+        if penalty == 0:
+            peeled = peel(pairs[0], pairs[1], shape, model.n_factors + model.biased)
+            if not peeled.ratings.any():  # every rating can be hit: fit them all, but for those who have none
                 peeled = peel(pairs[0], pairs[1], shape, 0)
             pairs, shape = _core(pairs, peeled)
-        newton = options.method == "newton" or (options.method == "auto" and suits_newton(model, shape))
-        limit = options.max_iterations or (200 if projected else 500)
-        way: Way
-        if projected:
-            way = Projected(
-                model, pairs, shape, newton=newton, penalty=penalty, bias_penalty=bias_penalty, max_iterations=limit
-            )
-        else:
-            way = LBFGS(ratings, model, penalty=penalty, bias_penalty=bias_penalty, max_iterations=limit)
-        proved = projected and penalty == 0 and len(pairs[2]) == shape[0] * shape[1]
-        effort = _effort(options, len(pairs[2]), newton=projected and newton, proved=proved)
-        return cls(model, way, pairs, shape, effort, ratings, peeled, penalty > 0, proved)
+            if options.method == "auto":  # the core may be small enough
+                method = best_method(model, shape, penalised=False)
+        way = Projected(
+            model,
+            pairs,
+            shape,
+            newton=method == "newton",
+            penalty=penalty,
+            bias_penalty=bias_penalty,
+            max_iterations=limit,
+        )
+        proved = penalty == 0 and len(pairs[2]) == shape[0] * shape[1]
+        effort = _effort(options, method, 0 if proved else len(pairs[2]))
+        return cls(model, ratings, way, effort, pairs, shape, peeled, proved)
 
     def first(self, generator: np.random.Generator, spread: float) -> Factors:
         """Factors to start from."""
         return first_factors(self.model, *self.pairs, self.shape, generator, spread)
 
-    def answer(self, found: Descent) -> Factors:
+    def answer(self, found: Factors) -> Factors:
         """Factors of all users and items, in the one gauge."""
         ratings = self.ratings
-        factors = canonical(self.model, found.factors, centre=not self.penalised)
-        if self.peeled is not None:
-            if all(self.peeled.users) and all(self.peeled.items):
-                return factors
-            factors = put_back(self.model, factors, self.peeled, ratings.user_idx, ratings.item_idx, ratings.values)
-        else:
-            factors = with_average_rows(factors, ratings.user_counts > 0, ratings.item_counts > 0)
-        return canonical(self.model, factors, centre=not self.penalised)
+        if self.peeled is None:
+            whole = with_average_rows(found, ratings.user_counts > 0, ratings.item_counts > 0)
+            return canonical(self.model, whole, centre=False)
+        core = canonical(self.model, found)
+        if self.peeled.users.all() and self.peeled.items.all():
+            return core
+        whole = average(core, self.peeled)
+        whole = put_back(self.model, whole, self.peeled, ratings.user_idx, ratings.item_idx, ratings.values)
+        return canonical(self.model, whole)
+
+
+def _interpolated(ratings: Ratings, model: Model) -> Factors | None:
+    """Factors that hit every rating, of all such the nearest to row and column means; None where that cannot be seen.
+
+    Where peeling leaves nobody, fitting one member after the other in the reverse order hits all ratings, but for
+    accidents: two members with proportional factors who want different things.
+    """
+    pairs = (ratings.user_idx, ratings.item_idx, ratings.values)
+    shape = (ratings.n_users, ratings.n_items)
+    peeled = peel(pairs[0], pairs[1], shape, model.n_factors + model.biased)
+    if peeled.ratings.any():
+        return None
+    start = first_factors(model, *pairs, shape, np.random.default_rng(0), 0.0)
+    factors = put_back(model, start.folded() if model.biased else start, peeled, *pairs)
+    hit = rmse(model, factors, ratings) <= 1e-7 * float(np.abs(ratings.values).max())
+    return canonical(model, factors) if hit else None
 
 
 def _core(
@@ -170,12 +201,12 @@ def _core(
     return core, (int(peeled.users.sum()), int(peeled.items.sum()))
 
 
-def _effort(options: ScipySolver, n_ratings: int, *, newton: bool, proved: bool) -> Effort:
-    """Starts cost milliseconds on a small table and seconds on a large one."""
+def _effort(options: ScipySolver, method: str, n_ratings: int) -> Effort:
+    """Starts cost milliseconds on a small table, seconds on a large one. 0 ratings: the first start is the answer."""
     if options.restarts is not None:
         return Effort(options.restarts, options.restarts, options.restarts)
-    if proved or n_ratings > 1_000_000:
+    if n_ratings == 0 or n_ratings > 1_000_000:
         return Effort(1, 1, 1)
-    if newton:
+    if method == "newton":
         return Effort(6, 64, 3)
-    return Effort(3, 12, 2) if n_ratings <= 20_000 else Effort(2, 2, 1)
+    return Effort(3, 6, 2) if n_ratings <= 20_000 else Effort(2, 2, 1)
