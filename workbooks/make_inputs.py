@@ -1,6 +1,6 @@
 """Make the input workbook beside this file from the figures beside it: ``python workbooks/make_inputs.py [FOLDER]``.
 
-What it writes is the same to the byte whenever and wherever it runs.
+What it writes is the same whenever it runs: it holds no date.
 """
 
 from __future__ import annotations

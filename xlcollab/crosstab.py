@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, cast
 
 from xlcollab.errors import DuplicateError, NoCrosstabError, RatingsError, SeveralCrosstabsError
-from xlcollab.grid import NUMBER, Blanks, Grid, Place, Spot
+from xlcollab.grid import DATE, NUMBER, Blanks, Grid, Place, Spot
 from xlcollab.labels import Label, is_item_word, is_user_word, plain_label
 from xlcollab.long_tables import LongLayout
 from xlcollab.rectangles import CrosstabLayout, Layout, find_layouts, layout_of
@@ -334,7 +334,7 @@ def _long_table(grid: Grid, layout: LongLayout, area: Area) -> LongTable:
     rows = [row for row in rows if grid.value(row, layout.rating) not in grid.blanks]
     columns = [[grid.value(row, col) for row in rows] for col in (layout.user, layout.item, layout.rating)]
     timestamps = None
-    if layout.timestamp is not None:
+    if layout.timestamp is not None and {grid.kinds[row][layout.timestamp] for row in rows} <= {NUMBER, DATE}:
         timestamps = [_seconds(grid.value(row, layout.timestamp)) for row in rows]
     user_title, item_title = "user", "item"
     if layout.top < layout.rows.start:

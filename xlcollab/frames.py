@@ -43,12 +43,19 @@ class FrameColumns(NamedTuple):
 
 
 def is_long(df: pd.DataFrame) -> bool:
-    """Whether a frame is a long table, no crosstab: by its column names, or three or four columns without an index."""
+    """Whether a frame is a long table and no crosstab: by its column names, or by three or four columns.
+
+    Those have to stand there without an index of their own, and either without names, or with a first column that
+    repeats, or with a second one that holds no numbers.
+    """
     import pandas as pd
 
     if df.columns.nlevels == 1 and roles([str(name) for name in df.columns]).keys() >= {"user", "item"}:
         return True
-    return df.shape[1] in (3, 4) and isinstance(df.index, pd.RangeIndex) and df.index.name is None
+    if df.shape[1] not in (3, 4) or not isinstance(df.index, pd.RangeIndex) or df.index.name is not None:
+        return False
+    unnamed = isinstance(df.columns, pd.RangeIndex)
+    return unnamed or bool(df.iloc[:, 0].duplicated().any()) or df.dtypes.iloc[1].kind not in "iuf"
 
 
 def columns_of(df: pd.DataFrame, **given: object) -> FrameColumns:

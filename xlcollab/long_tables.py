@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from xlcollab.errors import RatingsError
-from xlcollab.grid import BLANK, DATE, FORMULA, LABELS, NUMBER, TEXT, Grid
+from xlcollab.grid import BLANK, FORMULA, LABELS, NUMBER, TEXT, Grid
 from xlcollab.labels import roles
 
-__all__ = ["LONG_WIDTHS", "LongLayout", "long_by_repeats", "long_with_header", "long_without_header"]
+__all__ = ["LONG_WIDTHS", "LongLayout", "long_at", "long_by_repeats", "long_with_header", "long_without_header"]
 
 LONG_WIDTHS: Final = (3, 4)
 """Columns of a long table that its header does not make known: user, item, rating, and perhaps a timestamp."""
@@ -56,6 +56,27 @@ def long_with_header(grid: Grid) -> Iterator[LongLayout]:
                     timestamp = start + found["timestamp"] if "timestamp" in found else None
                     yield from _layout(grid, top, top + 1, columns, timestamp)
         above = kinds
+
+
+def long_at(grid: Grid) -> LongLayout | None:
+    """The whole grid as one long table: by its header, or three or four columns that can be nothing else.
+
+    Which they are where the first column repeats, or where the second holds no number and so no ratings. The first row
+    is data and no header where a number stands at the rating's place and it is no crosstab's header: the user is a
+    number too, or one that comes again below, or the item is none.
+    """
+    named = next(long_with_header(grid), None)
+    if named is not None or grid.width not in LONG_WIDTHS or len(grid.kinds) < 2:
+        return named
+    first, users, items = grid.kinds[0], grid.column_kinds(0), grid.column_kinds(1)
+    labels = [row[0] for row in grid.rows]
+    if first[2] == NUMBER:
+        is_data = first[0] == NUMBER or NUMBER not in items or labels[0] in labels[1:]
+        return next(_by_position(grid, 0, 0, 0, grid.width), None) if is_data and first[0] != BLANK else None
+    is_header = set(first[1:]) == {TEXT} and BLANK not in users[1:]
+    if is_header and (NUMBER not in items or _repeats(grid, range(1, len(labels)), 0)):
+        return next(_by_position(grid, 0, 1, 0, grid.width), None)
+    return None
 
 
 def long_by_repeats(grid: Grid, top: int, left: int, rows: Sequence[int], width: int) -> LongLayout | None:
@@ -108,6 +129,4 @@ def _layout(grid: Grid, top: int, start: int, columns: Sequence[int], timestamp:
         problem = grid.wrong_value(rows.start + wrong[0], rating)
     elif rows.stop < len(grid.kinds) and grid.kinds[rows.stop][rating] == NUMBER:
         problem = grid.unlabelled((rows.stop, user if ends[0] <= ends[1] else item), (rows.stop, rating))
-    if timestamp is not None and set(grid.column_kinds(timestamp)[rows.start : rows.stop]) - {NUMBER, DATE}:
-        timestamp = None
     yield LongLayout(top, user, item, rating, timestamp, rows, problem)

@@ -19,7 +19,7 @@ from typing import Final
 from xlcollab.errors import RatingsError
 from xlcollab.grid import BLANK, FORMULA, LABELS, NUMBER, TEXT, Grid, reads_as_number
 from xlcollab.labels import is_header_word, is_total_word
-from xlcollab.long_tables import LONG_WIDTHS, LongLayout, long_by_repeats, long_with_header, long_without_header
+from xlcollab.long_tables import LongLayout, long_at, long_by_repeats, long_with_header, long_without_header
 from xlcollab.xlsx.cells import CellValue, ErrorValue
 
 __all__ = ["CrosstabLayout", "Layout", "find_layouts", "layout_of"]
@@ -77,21 +77,18 @@ def find_layouts(grid: Grid, *, lenient: bool = False) -> list[Layout]:
 
 
 def layout_of(grid: Grid) -> Layout | None:
-    """The whole grid as one table: long if its header says so or its first column repeats, else a crosstab.
+    """The whole grid as one table: long (`long_at`), or a crosstab with labels all along its first row and column.
 
-    As a crosstab it needs labels all along its first row and column; what they and the numbers look like does not
-    matter.
+    What the labels and the numbers look like does not matter, but a number in the corner makes it no crosstab.
     """
     height, width = len(grid.kinds), grid.width
     if height < 2 or width < 2:
         return None
-    for long in long_with_header(grid):
+    long = long_at(grid)
+    if long is not None:
         return long
-    if width in LONG_WIDTHS:
-        by_repeats = long_by_repeats(grid, 0, 0, range(1, height), width) or next(long_without_header(grid), None)
-        if by_repeats is not None:
-            return by_repeats
-    if LABELS.fullmatch(grid.kinds[0], 1) and LABELS.fullmatch(grid.column_kinds(0), 1):
+    labelled = LABELS.fullmatch(grid.kinds[0], 1) and LABELS.fullmatch(grid.column_kinds(0), 1)
+    if labelled and grid.kinds[0][0] in (BLANK, TEXT, FORMULA):
         return _crosstab(grid, 0, 0, height - 1, width - 1, lenient=True)
     return None
 

@@ -17,9 +17,9 @@ from xlcollab.crosstab import Crosstab, LongTable, table_of
 from xlcollab.dialect import SAMPLE_BYTES, Dialect, sniff
 from xlcollab.errors import CellValueError, FileError, NoCrosstabError, RatingsError
 from xlcollab.grid import Blanks, Grid, Place
-from xlcollab.labels import Label, is_plain_int, typed_labels
+from xlcollab.labels import Label, is_header_word, is_plain_int, typed_labels
 from xlcollab.long_tables import LongLayout
-from xlcollab.rectangles import Layout, find_layouts, layout_of
+from xlcollab.rectangles import CrosstabLayout, Layout, find_layouts, layout_of
 from xlcollab.xlsx.cells import CellValue
 
 if TYPE_CHECKING:
@@ -108,8 +108,14 @@ class TextGrid:
         return cls(fields, Grid.of(Place(str(path)), rows, first_row=1 + dialect.skip, blanks=blanks), dialect)
 
     def layout(self) -> Layout | None:
-        """What the whole file is, or failing that the first table in it, below a title perhaps."""
-        return layout_of(self.grid) or next(iter(find_layouts(self.grid, lenient=True)), None)
+        """What the whole file is, or failing that the first table in it, below a title perhaps.
+
+        Two columns are no crosstab of one item, unless the first is said to hold users.
+        """
+        found = layout_of(self.grid) or next(iter(find_layouts(self.grid, lenient=True)), None)
+        if isinstance(found, CrosstabLayout) and len(found.cols) < 2:
+            return found if is_header_word(self.grid.value(found.top, found.left)) else None
+        return found
 
     def labels(self, col: int, rows: Sequence[int]) -> tuple[Label, ...]:
         """The labels in some rows of a column."""
@@ -195,7 +201,7 @@ class _LongText:
         blanks = self.text.grid.blanks
         rated = column.notna().to_numpy()
         if column.dtype.kind not in "iuf":
-            rated &= ~column.map(blanks.__contains__).to_numpy(dtype=bool)
+            rated = rated & ~column.map(blanks.__contains__).to_numpy(dtype=bool)
             numbers = pd.to_numeric(column.where(rated), errors="coerce")
             wrong = rated & numbers.isna().to_numpy()
             if wrong.any():
@@ -206,20 +212,18 @@ class _LongText:
                 )
             column = numbers
         if blanks.numbers:
-            rated &= ~column.isin(blanks.numbers).to_numpy()
+            rated = rated & ~column.isin(blanks.numbers).to_numpy()
         return rated, column.to_numpy(dtype="float64")[rated]
 
     def _labels(self, frame: pd.DataFrame, role: str, lines: npt.NDArray[np.intp]) -> Column:
         column = frame[role]
         if column.dtype.kind in "iu":
             return column.to_numpy()
-        texts = column.fillna("").astype(str).tolist()
-        if not all(map(str.strip, texts)):
-            line = next(line for line, text in zip(lines, texts, strict=True) if not text.strip())
-            raise RatingsError(
-                f"{self._spot(line, role)} is empty; a rating needs its {role}. Fill it in or remove it."
-            )
-        return typed_labels(texts)
+        missing = column.isna().to_numpy() | (column.astype(str).str.strip() == "").to_numpy()
+        if missing.any():
+            spot = self._spot(int(lines[missing.argmax()]), role)
+            raise RatingsError(f"{spot} is empty; a rating needs its {role}. Fill it in or remove the line.")
+        return typed_labels(column.astype(str).tolist())
 
     def _spot(self, line: int, role: str) -> str:
         return self.text.grid.place.spot(int(line), self.columns[role] + 1).text

@@ -245,7 +245,7 @@ def test_where_xlcollab_wrote_all_sheets_the_error_says_so():
     mine = NewSheet("Predictions")
     mine.block(1, 1, [["user", 1, 2], [1, 4, 4], [2, 3, 3]])
     book.add(mine)
-    with pytest.raises(NoCrosstabError, match="written by xlcollab.*--sheet"):
+    with pytest.raises(NoCrosstabError, match=r"written by xlcollab.*--sheet"):
         read_crosstab(book)
 
 
@@ -275,7 +275,7 @@ def test_one_user_or_one_item_needs_a_known_word_in_the_corner_or_a_range(found_
 
 
 def test_an_empty_workbook_holds_none(read_from):
-    with pytest.raises(NoCrosstabError, match="no table of ratings on .*book.xlsx.*--range"):
+    with pytest.raises(NoCrosstabError, match=r"no table of ratings on .*book.xlsx.*--range"):
         read_from([[None]])
 
 

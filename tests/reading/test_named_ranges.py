@@ -65,7 +65,7 @@ def test_a_reference_without_a_sheet_is_refused_where_there_are_two(two_sheets):
 
 
 def test_an_unknown_sheet_is_refused_with_the_names_there_are(two_sheets):
-    with pytest.raises(XlcollabError, match="no sheet 'Theirs'.*Ours, Bob's"):
+    with pytest.raises(XlcollabError, match=r"no sheet 'Theirs'.*Ours, Bob's"):
         read_crosstab(two_sheets, range="Theirs!A1:C4")
 
 

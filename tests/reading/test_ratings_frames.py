@@ -34,7 +34,7 @@ def test_columns_are_taken_by_position_or_name_if_told():
 
 
 def test_a_column_that_is_not_there_is_refused_with_those_that_are():
-    with pytest.raises(RatingsError, match="no column 'stars' for rating. It has 'movieId', 'userId'"):
+    with pytest.raises(RatingsError, match=r"no column 'stars' for rating. It has 'movieId', 'userId'"):
         Ratings.from_frame(LONG, rating="stars")
 
 

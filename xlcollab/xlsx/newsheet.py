@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from xlcollab.errors import XlcollabError
-from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, Area, CellValue, address, qualified
+from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, Area, CellValue, address, column_letters, qualified, quote_sheet
 from xlcollab.xlsx.charts import Chart
 from xlcollab.xlsx.names import DefinedName
 from xlcollab.xlsx.styles import Style
@@ -226,10 +226,10 @@ class NewSheet:
         self.printing = PrintSetup(landscape, fit_width, fit_height, header, footer)
         titles = []
         if title_cols:
-            columns = Area(1, title_cols[0], MAX_ROW, title_cols[1])
-            titles.append(qualified(self.name, columns))
+            first, last = map(column_letters, title_cols)
+            titles.append(f"{quote_sheet(self.name)}!${first}:${last}")
         if title_rows:
-            titles.append(qualified(self.name, Area(title_rows[0], 1, title_rows[1], MAX_COL)))
+            titles.append(f"{quote_sheet(self.name)}!${title_rows[0]}:${title_rows[1]}")
         if titles:
             self.define("_xlnm.Print_Titles", ",".join(titles))
         if area:
