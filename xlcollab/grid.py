@@ -34,6 +34,7 @@ LABELS: Final = re.compile(rb"[%c%c%c%c]+" % (NUMBER, TEXT, DATE, FORMULA))
 
 _BLANKS: Final = bytes([BLANK])
 _MOST_DECIMALS: Final = 4
+_LARGEST: Final = 1_000_000
 _SAMPLE: Final = 2000
 _NUMBER_TEXT: Final = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)\s*")
 
@@ -112,7 +113,7 @@ class Grid:
     def of(
         cls,
         place: Place,
-        rows: Sequence[list[CellValue]],
+        rows: Sequence[Sequence[CellValue]],
         first_row: int = 1,
         first_col: int = 1,
         *,
@@ -120,12 +121,14 @@ class Grid:
         blanks: Blanks | None = None,
         totals: Totals = Totals(),
     ) -> Grid:
-        """A grid over rows of one length, which it keeps; ``formulas`` are the places, from 1, that hold formulas."""
+        """A grid over rows of one length; ``formulas`` are the places, counted from 1, that hold formulas."""
         blanks = blanks or Blanks()
-        kinds = [_row_kinds(row, blanks) for row in rows]
+        cells = [_row(values, blanks) for values in rows]
+        kinds = [line for _, line in cells]
         for row, col in formulas:
             kinds[row - first_row][col - first_col] = FORMULA
-        return cls(place, rows, [bytes(line) for line in kinds], first_row, first_col, blanks, totals)
+        values, lines = [values for values, _ in cells], [bytes(line) for line in kinds]
+        return cls(place, values, lines, first_row, first_col, blanks, totals)
 
     @property
     def width(self) -> int:
@@ -191,11 +194,13 @@ class Grid:
         return [values[col] if kinds[col] == NUMBER and values[col] not in no_rating else None for col in cols]
 
     def is_computed(self, rows: Sequence[int], cols: Sequence[int]) -> bool:
-        """Whether most numbers carry more than four decimals, as factors and averages do: nobody rates so."""
+        """Whether nobody rates so: most numbers have over four decimals, as factors do, or one is beyond a million."""
         computed = seen = 0
         for row in rows:
             for value in self.ratings(row, cols):
                 if isinstance(value, int | float):
+                    if abs(value) > _LARGEST:
+                        return True
                     seen += 1
                     computed += round(value, _MOST_DECIMALS) != value
             if seen > _SAMPLE:
@@ -233,13 +238,18 @@ class Grid:
         )
 
 
-def _row_kinds(row: list[CellValue], blanks: Blanks) -> bytearray:
-    """The kinds of a row's cells; a text that means "not rated" is emptied in the row too."""
-    kinds = bytearray(map(_KINDS.__getitem__, map(type, row)))
+def _row(values: Sequence[CellValue], blanks: Blanks) -> tuple[Sequence[CellValue], bytearray]:
+    """A row's values and kinds; a text that means "not rated" is None among the values too."""
+    kinds = bytearray(map(_KINDS.__getitem__, map(type, values)))
+    emptied: list[int] = []
     for kind in (TEXT, ERROR):
         at = kinds.find(kind)
         while at >= 0:
-            if row[at] in blanks:
-                kinds[at], row[at] = BLANK, None
+            if values[at] in blanks:
+                emptied.append(at)
             at = kinds.find(kind, at + 1)
-    return kinds
+    if emptied:
+        values = list(values)  # the caller's own row stays as it is
+        for at in emptied:
+            kinds[at], values[at] = BLANK, None
+    return values, kinds

@@ -6,7 +6,7 @@ is passed over. So titles above, notes beside and tables below do no harm, and a
 labels.
 
 Refused are labels that are header words, fractions, or repeat too often; bodies in which numbers are not the majority,
-or are computed ones. Left out are rows and columns of formulas, and totals and averages at the end.
+or are computed ones. Left out are rows and columns of formulas, and totals, averages and remarks at the end.
 """
 
 from __future__ import annotations
@@ -132,8 +132,10 @@ def _crosstab(grid: Grid, top: int, left: int, bottom: int, right: int, lenient:
     if grid.has_formulas:
         rows = [row for row in rows if not _derived(grid.kinds[row][col] for col in cols)]
         cols = [col for col in cols if not _derived(grid.kinds[row][col] for row in rows)]
-        if not rows or not cols:
-            return None
+    while not lenient and cols and rows and _is_remarks(grid, rows, cols[-1]):
+        cols.pop()
+    if not rows or not cols:
+        return None
     if not lenient and not _looks_like_ratings(grid, top, left, rows, cols):
         return None
     if any(_is_no_label(label) for label in (*map(users.get, rows), *map(items.get, cols))):
@@ -154,6 +156,12 @@ def _derived(kinds: Iterable[int]) -> bool:
     """Whether a row or column holds formulas and no number of its own."""
     found = set(kinds)
     return FORMULA in found and NUMBER not in found
+
+
+def _is_remarks(grid: Grid, rows: Sequence[int], col: int) -> bool:
+    """Whether a column holds texts, and nothing that is or reads as a number."""
+    texts = [value for row in rows if isinstance(value := grid.value(row, col), str) and grid.kinds[row][col] == TEXT]
+    return bool(texts) and not any(map(reads_as_number, texts)) and _only_text(grid, rows, [col])
 
 
 def _is_no_label(value: CellValue) -> bool:

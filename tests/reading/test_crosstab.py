@@ -116,6 +116,18 @@ def test_rows_and_columns_of_formulas_are_left_out(read_from):
     assert outline(read_from(rows)) == ("Ratings", "A1:D4", (14, 29, 72), (27, 49, 57))
 
 
+def test_a_column_of_remarks_is_left_out_and_one_of_markers_is_not_taken_for_ratings(read_from):
+    rows = [[*SMALL[0], "remarks"], [*SMALL[1], "knows all"], [*SMALL[2], None], [*SMALL[3], "new"]]
+    assert outline(read_from(rows)) == ("Ratings", "A1:D4", (14, 29, 72), (27, 49, 57))
+    rows = [[*row[:-1], mark] for row, mark in zip(rows, ["505", "n/a", 4, "n/a"], strict=True)]
+    with pytest.raises(CellValueError, match="Ratings!E2 holds 'n/a'"):
+        read_from(rows)
+
+
+def test_numbers_that_nobody_rates_with_are_no_ratings(found_in):
+    assert found_in([["Name", "Value", "Increase"], ["x1", 3, 1e30], ["x2", 0.5, 1]]) == []
+
+
 def test_a_formula_among_the_ratings_is_no_rating(read_from):
     rows = [list(row) for row in SMALL]
     rows[1][1] = "=9/2"
@@ -149,6 +161,7 @@ def test_text_among_the_ratings_names_the_cell_and_both_ways_out(found_in, read_
     assert table.n_ratings == 7
     assert isinstance(table.problem, CellValueError)
     assert read_from(rows, blanks=("N/A",)).n_ratings == 7
+    assert read_from(rows, blanks=("n/a", "-")).n_blanks == 2
 
 
 @pytest.mark.parametrize(
