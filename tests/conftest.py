@@ -13,6 +13,8 @@ from types import ModuleType
 import pytest
 from hypothesis import HealthCheck, settings
 
+from xlcollab.ratings import Ratings, read_ratings
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # The same examples each time, and no verdict by the clock: a busy machine is no bug.
@@ -38,14 +40,28 @@ def ssconvert() -> str:
     return tool
 
 
-@pytest.fixture(scope="session")
-def contracts() -> ModuleType:
-    """The helpers in `contracts.py`; tests are no package, so that it is loaded from its file."""
-    spec = importlib.util.spec_from_file_location("contracts", Path(__file__).with_name("contracts.py"))
+def _load(name: str) -> ModuleType:
+    """A module beside this file; tests are no package, so that it is loaded from its file."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     module = importlib.util.module_from_spec(spec)
-    sys.modules["contracts"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+_CONTRACTS = _load("contracts")  # from now on test files can say `from contracts import …`
+
+
+@pytest.fixture(scope="session")
+def contracts() -> ModuleType:
+    """The helpers in `contracts.py`."""
+    return _CONTRACTS
+
+
+@pytest.fixture(scope="session")
+def lesson_ratings() -> Ratings:
+    """The lesson's 15×15: 206 ratings from 1 to 5."""
+    return read_ratings(ROOT / "workbooks" / "movielens_15x15.csv")
 
 
 @pytest.fixture

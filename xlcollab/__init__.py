@@ -4,7 +4,7 @@
 
     book.xlsx ─► Workbook ─► Crosstab ─► Ratings ─┐
         │            │                            ├─► fit(ratings, model, solver) ─► Fit ─► sheets ─┐
-        │            │        Model (one formula) ┘      scipy │ torch │ bayes │ als                │
+        │            │        Model (one formula) ┘      scipy │ torch                              │
         │            └─► SolverModel ─► Program (the sheet's own formulas, with gradient)           │
         │                                   └─► solve ─► values of the changing cells ──────────────┤
         └──────────────────────────── the same Workbook, patched, nothing else touched ◄────────────┘
@@ -26,8 +26,6 @@ from xlcollab._version import __version__
 
 if TYPE_CHECKING:
     from xlcollab.errors import XlcollabError, XlcollabWarning
-    from xlcollab.estimator import MatrixFactorization
-    from xlcollab.evaluation import compare, cross_validate, evaluate
     from xlcollab.excel_solver.solve import solve
     from xlcollab.fitting import Fit, fit, load
     from xlcollab.model import Model
@@ -38,16 +36,12 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Fit": "xlcollab.fitting",
-    "MatrixFactorization": "xlcollab.estimator",
     "Model": "xlcollab.model",
     "Progress": "xlcollab.progress",
     "Ratings": "xlcollab.ratings",
     "Workbook": "xlcollab.xlsx.workbook",
     "XlcollabError": "xlcollab.errors",
     "XlcollabWarning": "xlcollab.errors",
-    "compare": "xlcollab.evaluation",
-    "cross_validate": "xlcollab.evaluation",
-    "evaluate": "xlcollab.evaluation",
     "fit": "xlcollab.fitting",
     "load": "xlcollab.fitting",
     "read_excel": "xlcollab.ratings",
@@ -59,7 +53,6 @@ _HOMES = {
 
 __all__ = [
     "Fit",
-    "MatrixFactorization",
     "Model",
     "Progress",
     "Ratings",
@@ -67,9 +60,6 @@ __all__ = [
     "XlcollabError",
     "XlcollabWarning",
     "__version__",
-    "compare",
-    "cross_validate",
-    "evaluate",
     "fit",
     "load",
     "read_excel",

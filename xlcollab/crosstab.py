@@ -188,18 +188,20 @@ def find_crosstabs(
 ) -> list[Crosstab | LongTable]:
     """Every table of ratings in a workbook, sheet by sheet from the upper left; of those that say the same, the first.
 
-    ``sheet`` and ``range`` say where to look (`read_crosstab`); ``transpose`` is for items down the side and ``blanks``
-    for markers of "not rated". What is wrong with a table is in its ``problem``.
+    Sheets that xlcollab wrote are passed over, and hidden ones where a visible one holds ratings, unless they are
+    named: ``sheet`` and ``range`` say where to look (`read_crosstab`); ``transpose`` is for items down the side and
+    ``blanks`` for markers of "not rated". What is wrong with a table is in its ``problem``.
     """
     markers = Blanks(blanks)
     if range is not None:
         grid, layout = _in_range(book, sheet, range, markers)
         return [table_of(grid, layout, transpose=transpose)]
-    found: list[Crosstab | LongTable] = []
-    for searched in _searched(book, sheet):
-        grid = sheet_grid(book, searched, markers)
-        found += [table_of(grid, layout, transpose=transpose) for layout in find_layouts(grid)]
-    return _distinct(found)
+    for sheets in _searched(book, sheet):
+        grids = [sheet_grid(book, each, markers) for each in sheets]
+        found = [table_of(grid, layout, transpose=transpose) for grid in grids for layout in find_layouts(grid)]
+        if found:
+            return _distinct(found)
+    return []
 
 
 def read_crosstab(
@@ -242,12 +244,16 @@ def _shell_quoted(name: str) -> str:
     return name if name.replace("_", "").replace("-", "").isalnum() else f'"{name}"'
 
 
-def _searched(book: Workbook, sheet: str | None) -> list[Sheet]:
-    return [book.sheet(sheet)] if sheet is not None else [each for each in book.sheets if not each.ours]
+def _searched(book: Workbook, sheet: str | None) -> list[list[Sheet]]:
+    """The sheets to search; the second group, the hidden ones, only where the first holds nothing."""
+    if sheet is not None:
+        return [[book.sheet(sheet)]]
+    own = [each for each in book.sheets if not each.ours]
+    return [[each for each in own if (each.state == "visible") is visible] for visible in (True, False)]
 
 
 def _none_found(book: Workbook, sheet: str | None) -> NoCrosstabError:
-    searched = _searched(book, sheet)
+    searched = [each for sheets in _searched(book, sheet) for each in sheets]
     where = f"the sheet {quote_sheet(sheet)}" if sheet is not None else str(book.path)
     if not searched:
         return NoCrosstabError(

@@ -14,8 +14,8 @@ from xlcollab.errors import UnsupportedFormatError
 
 __all__ = ["SAMPLE_BYTES", "Dialect", "sniff"]
 
-SAMPLE_BYTES: Final = 1 << 18
-"""How much of a file is looked at: some ten thousand lines."""
+SAMPLE_BYTES: Final = 1 << 16
+"""How much of a file is looked at: some thousand lines."""
 
 _DELIMITERS: Final = ("::", "\t", ";", "|", ",", " ")
 _SAMPLE_LINES: Final = 200

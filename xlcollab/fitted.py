@@ -237,11 +237,16 @@ class Fit:
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write the fit with its ratings to a file that `load` reads: npz with a JSON header, no pickle inside."""
-        arrays = {name: getattr(self.factors, name) for name in _FACTOR_ARRAYS}
-        arrays |= _rating_arrays("ratings", self.ratings)
+        arrays = _rating_arrays("ratings", self.ratings)
         header = {name: getattr(self, name) for name in (*_PLAIN, *_PLAIN_MORE)}
         header |= {"status": self.status.value, "mean": self.mean}
         header |= {"model": asdict(self.model), "ratings": _rating_header(self.ratings)}
+        if self.predictor is None:
+            arrays |= {name: getattr(self.factors, name) for name in _FACTOR_ARRAYS}
+            header["mean"] = self.mean
+        else:
+            arrays |= {f"predictor/{name}": array for name, array in self.predictor.arrays().items()}
+            header["predictor"] = self.predictor.header()
         if self.valid is not None:
             arrays |= _rating_arrays("valid", self.valid)
             header["valid"] = _rating_header(self.valid)
@@ -323,7 +328,10 @@ def _ratings_from(header: Mapping[str, Any], arrays: Mapping[str, Any], prefix: 
         source=None if header["source"] is None else Source(**header["source"]),
     )
     sizes = {len(ratings.user_idx), len(ratings.item_idx), len(ratings.values)}
-    inside = ratings.user_idx.max(initial=-1) < ratings.n_users and ratings.item_idx.max(initial=-1) < ratings.n_items
+    inside = all(
+        (idx >= 0).all() and (idx < n).all()
+        for idx, n in ((ratings.user_idx, ratings.n_users), (ratings.item_idx, ratings.n_items))
+    )
     if len(sizes) != 1 or not inside:
         raise ValueError("ratings that point outside their users and items")
     return ratings

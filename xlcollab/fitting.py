@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_SOLVER", "PLAIN_SOLVERS", "Fit", "fit", "is_saved_fit", "load", "shown_fit"]
 
-DEFAULT_SOLVER = "bayes"
-"""What ``fit(ratings)`` uses: the solver made for predicting."""
+DEFAULT_SOLVER = "torch"
+"""What ``fit(ratings)`` uses: of the solvers there are, the one that holds its factors back, so that it predicts."""
 
 PLAIN_SOLVERS = ("scipy", "torch")
 """What ``xlcollab fit`` runs when no solver is named: the two halves of the lesson."""
@@ -68,7 +68,7 @@ def fit(
         The model, or its fields. What is given beside a model replaces its fields; what is not given is the solver's
         own default (scipy: a dot product of five factors, as on the lesson's sheet).
     solver
-        ``scipy``, ``torch``, ``bayes`` or ``als``; None takes the one made for predicting.
+        ``scipy`` or ``torch``; None takes the one made for predicting.
     seed
         A whole number, 0 or more. The same seed gives the same result on the same machine, bit for bit.
     valid, valid_pct
@@ -88,7 +88,7 @@ def fit(
     """
     name = DEFAULT_SOLVER if solver is None else solver
     method = make_solver(name, **options)
-    if isinstance(seed, bool) or int(seed) != seed or seed < 0:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise OptionError(f"seed is {seed!r}; it is a whole number, 0 or more.")
     ratings = as_ratings(ratings)
     if valid is not None and valid_pct is not None:
@@ -140,10 +140,9 @@ def is_saved_fit(path: str | os.PathLike[str]) -> bool:
 
 
 def shown_fit(fits: Sequence[Fit]) -> Fit | None:
-    """The fit to predict with: bayes before the others, else the last penalised one; None where there is none."""
+    """The fit to predict with: the last one that a penalty or weight decay held back; None where there is none."""
     penalised = [fit for fit in fits if fit.penalised]
-    made_for_it = [fit for fit in penalised if fit.solver == DEFAULT_SOLVER]
-    return (made_for_it or penalised)[-1] if penalised else None
+    return penalised[-1] if penalised else None
 
 
 def _check(ratings: Ratings, model: Model) -> None:

@@ -209,9 +209,10 @@ class Grid:
 
     def unlabelled(self, label: tuple[int, int], number: tuple[int, int]) -> RatingsError:
         """The error for a number that stands right beside ratings, where the label of its row or column is missing."""
-        spot = self.spot(*label)
+        spot, value = self.spot(*label), self.value(*label)
+        state = "is empty" if value is None else f"holds {str(value).upper()}, which is no label"
         return RatingsError(
-            f"{spot.text} is empty, but {self.spot(*number).text} beside the ratings holds a number. "
+            f"{spot.text} {state}, but {self.spot(*number).text} beside the ratings holds a number. "
             "Fill in the label, or name the range of the ratings (--range).",
             sheet=spot.sheet,
             cell=spot.cell,

@@ -10,6 +10,7 @@ the same fit always puts the same numbers into the same cells.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -47,16 +48,14 @@ class Model:
     y_range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.n_factors, bool) or int(self.n_factors) != self.n_factors or self.n_factors < 0:
-            raise OptionError(f"n_factors is {self.n_factors!r}; it is a whole number, 0 or more.")
-        if self.n_factors == 0 and not self.biased:
+        k = self.n_factors
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 0:
+            raise OptionError(f"n_factors is {k!r}; it is a whole number, 0 or more.")
+        if k == 0 and not self.biased:
             raise OptionError("A model without factors needs biases: pass biased=True, or n_factors of 1 or more.")
-        object.__setattr__(self, "n_factors", int(self.n_factors))
+        object.__setattr__(self, "n_factors", int(k))
         if self.y_range is not None:
-            low, high = (float(end) for end in self.y_range)
-            if not (np.isfinite(low) and np.isfinite(high) and low < high):
-                raise OptionError(f"y_range is ({low:g}, {high:g}); it is two finite numbers, the lower one first.")
-            object.__setattr__(self, "y_range", (low, high))
+            object.__setattr__(self, "y_range", _range(self.y_range))
 
     @property
     def name(self) -> str:
@@ -75,6 +74,16 @@ class Model:
         rows, columns, means = (m - 1, n - 1, m + n - 1) if self.biased else (m, n, 0)
         k = min(self.n_factors, rows, columns)
         return k * (rows + columns - k) + means
+
+
+def _range(given: object) -> tuple[float, float]:
+    try:
+        low, high = (float(end) for end in given)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise OptionError(f"y_range is {given!r}; it is two finite numbers, the lower one first.")
+    return low, high
 
 
 @dataclass(frozen=True, eq=False)

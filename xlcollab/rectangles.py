@@ -65,6 +65,8 @@ def find_layouts(grid: Grid, *, lenient: bool = False) -> list[Layout]:
         if not _overlap(long.corners, taken):
             taken.append(long)
     for _, top, left, bottom, right in sorted(_candidates(grid)):
+        if not lenient and min(bottom - top, right - left) < 2 and not is_header_word(grid.value(top, left)):
+            continue
         if not _overlap((top, left, bottom, right), taken):
             found = long_by_repeats(grid, top, left, range(top + 1, bottom + 1), right - left + 1) or _crosstab(
                 grid, top, left, bottom, right, lenient
@@ -101,8 +103,9 @@ def _candidates(grid: Grid) -> Iterator[tuple[int, int, int, int, int]]:
             runs = sorted(runs, key=lambda run: run[0] - run[1])[:_MOST_RUNS]
         for start, end in runs:
             for left in _corners(kinds, start, end):
-                below = LABELS.match(grid.column_kinds(left), top + 1)
-                if below and not _goes_on(grid, top, left):
+                # The cheap question first: in a long column of texts every row would look down all of the rest.
+                below = None if _goes_on(grid, top, left) else LABELS.match(grid.column_kinds(left), top + 1)
+                if below:
                     bottom, right = below.end() - 1, end - 1
                     yield -(bottom - top) * (right - left), top, left, bottom, right
 
@@ -227,11 +230,11 @@ def _wrong_value(grid: Grid, layout: CrosstabLayout) -> RatingsError | None:
 def _missing_label(grid: Grid, layout: CrosstabLayout) -> RatingsError | None:
     """The error for a number directly below or right of the table whose row or column has no label."""
     below, beside = layout.bottom + 1, layout.right + 1
-    if below < len(grid.kinds) and grid.kinds[below][layout.left] == BLANK:
+    if below < len(grid.kinds) and not LABELS.match(grid.kinds[below], layout.left):
         for col in layout.cols:
             if grid.kinds[below][col] == NUMBER:
                 return grid.unlabelled((below, layout.left), (below, col))
-    if beside < grid.width and grid.kinds[layout.top][beside] == BLANK:
+    if beside < grid.width and not LABELS.match(grid.kinds[layout.top], beside):
         for row in layout.rows:
             if grid.kinds[row][beside] == NUMBER:
                 return grid.unlabelled((layout.top, beside), (row, beside))

@@ -210,6 +210,13 @@ def test_a_column_of_numbers_without_an_item_is_not_dropped_silently(read_from):
         read_from([[*SMALL[0], None], *([*row, 5] for row in SMALL[1:])])
 
 
+@pytest.mark.parametrize("label", ["#REF!", True])
+def test_a_label_that_is_none_does_not_cut_the_table_short(read_from, label):
+    rows = [["userId", 27, label, 57], *SMALL[1:]]
+    with pytest.raises(RatingsError, match=rf"Ratings!C1 holds {str(label).upper()}, which is no label"):
+        read_from(rows)
+
+
 def test_factors_below_and_beside_the_ratings_are_none(read_from):
     noise = [0.314159265, 1.4142135, 2.718281828]
     rows = [*SMALL, [None] * 4, ["Vocab", "e1", "e2", "e3"], *([word, *noise] for word in ("am", "and", "Sam"))]
@@ -260,6 +267,20 @@ def test_where_xlcollab_wrote_all_sheets_the_error_says_so():
     book.add(mine)
     with pytest.raises(NoCrosstabError, match=r"written by xlcollab.*--sheet"):
         read_crosstab(book)
+
+
+def test_a_hidden_sheet_counts_only_where_no_visible_one_holds_ratings(book_of):
+    other = [["who", "x", "y"], [1, 2, 2], [2, 5, 1]]
+    path = book_of({"Old": other, "Films": SMALL, "Notes": [["hello"]]})
+    book = openpyxl.load_workbook(path)
+    book["Old"].sheet_state = "hidden"
+    book.save(path)
+    assert read_crosstab(Workbook.open(path)).sheet == "Films"
+    assert read_crosstab(Workbook.open(path), sheet="Old").sheet == "Old"
+    book["Films"].sheet_state = "veryHidden"
+    book.remove(book["Old"])
+    book.save(path)
+    assert read_crosstab(Workbook.open(path)).sheet == "Films"
 
 
 def test_transposed_users_stand_across_the_top(read_from):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -37,3 +38,9 @@ def test_openpyxl_reads_it_as_the_lesson_has_it():
     sheet = openpyxl.load_workbook(WORKBOOKS / "movielens_15x15.xlsx").active
     assert [cell.value for cell in sheet[1]][:4] == ["userId", 27, 49, 57]
     assert [cell.value for cell in sheet[7]][:4] == [293, 3, None, 4]
+
+
+def test_gnumeric_s_copy_says_the_same(ssconvert, tmp_path):
+    copy = tmp_path / "copy.xlsx"
+    subprocess.run([ssconvert, WORKBOOKS / "movielens_15x15.xlsx", copy], check=True, capture_output=True)
+    assert read_ratings(copy).equals(read_ratings(WORKBOOKS / "movielens_15x15.csv"))

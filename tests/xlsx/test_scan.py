@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from xlcollab.errors import DamagedFileError
 from xlcollab.xlsx.cells import address
 from xlcollab.xlsx.markup import MAIN, escape
-from xlcollab.xlsx.scan import Token, cut_rows, dense_numbers, parse_tokens, row_tokens
+from xlcollab.xlsx.scan import Token, cut_rows, parse_tokens, row_tokens
 
 
 def part(sheet_data: str, *, declaration: str = '<?xml version="1.0" encoding="UTF-8"?>\r\n', root: str = "") -> bytes:
@@ -125,27 +125,6 @@ def test_a_document_type_is_refused_so_that_no_entity_can_grow() -> None:
     bomb = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
     with pytest.raises(DamagedFileError, match="document type"):
         parse_tokens(part('<row><c r="A1" t="str"><v>&b;</v></c></row>', declaration=bomb), "sheet1.xml")
-
-
-def test_a_row_of_numbers_side_by_side_is_dense() -> None:
-    row = b'<row r="7" spans="2:4"><c r="B7"><v>1</v></c><c r="C7" s="2"><v>2.5</v></c><c r="D7" t="n"><v>-3E2</v></c>'
-    assert dense_numbers(row) == (7, 2, [1, 2.5, -300.0])
-
-
-@pytest.mark.parametrize(
-    "cells",
-    [
-        '<c r="B7"><v>1</v></c><c r="D7"><v>2</v></c>',
-        '<c r="B7"><v>1</v></c><c r="C7"/>',
-        '<c r="B7"><v>1</v></c><c r="C7" t="s"><v>2</v></c>',
-        '<c r="B7"><v>1</v></c><c r="C7"><f>B7</f><v>2</v></c>',
-        '<c r="B7"><v>1</v></c><c r="C7"><v>1-2</v></c>',
-        "",
-    ],
-    ids=["gap", "blank", "text", "formula", "no number", "nothing"],
-)
-def test_any_other_row_is_not_dense(cells: str) -> None:
-    assert dense_numbers(f'<row r="7">{cells}'.encode()) is None
 
 
 texts = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=8)

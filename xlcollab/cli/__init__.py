@@ -11,7 +11,6 @@ import click
 
 from xlcollab._version import __version__
 from xlcollab.cli.convert import convert
-from xlcollab.cli.evaluate import evaluate
 from xlcollab.cli.fit import fit
 from xlcollab.cli.inspect import inspect
 from xlcollab.cli.predict import predict, recommend
@@ -25,10 +24,10 @@ __all__ = ["main"]
 def main() -> None:
     """Collaborative filtering that lives in a spreadsheet.
 
-    Fit the ratings of a workbook with SciPy, PyTorch and Bayes and get a live workbook back, or solve the Solver models
+    Fit the ratings of a workbook with SciPy and PyTorch and get a live workbook back, or solve the Solver models
     that are stored in it.
     """
 
 
-for _command in (inspect, fit, solve, convert, evaluate, predict, recommend):
+for _command in (inspect, fit, solve, convert, predict, recommend):
     main.add_command(_command)

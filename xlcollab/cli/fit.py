@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["fit"]
 
 _EXCEL = {".xlsx", ".xlsm"}
+_PLAIN_SOLVERS = ("scipy", "torch")  # the lesson's two halves
 
 
 @click.command()
@@ -35,7 +36,7 @@ _EXCEL = {".xlsx", ".xlsm"}
 @click.option("-o", "--output", type=PATH, metavar="OUT.xlsx", help="The result workbook.")
 @click.option("--in-place", is_flag=True, help="Write the result sheets into INPUT itself.")
 @click.option("--save", type=PATH, metavar="MODEL.xlc", help="Save the fit that Predictions shows, to predict with.")
-@click.option("--solver", "solvers", multiple=True, metavar="NAME", help="scipy, torch, bayes or als (repeat).")
+@click.option("--solver", "solvers", multiple=True, metavar="NAME", help="scipy or torch (repeat).")
 @click.option("--valid-pct", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="P", help="Hold out.")
 @reading_flags
 @size_flags
@@ -79,7 +80,10 @@ def fit(
     if save is not None:
         from xlcollab.fitting import shown_fit
 
-        shown_fit(fits).save(save, force=force)
+        best = shown_fit(fits)
+        if best is None:
+            raise click.UsageError("--save keeps the fit to predict with, and scipy without --penalty is none.")
+        best.save(save, force=force)
     if as_json:
         echo_json(_document(source, target, ratings, fits))
     else:
@@ -109,12 +113,12 @@ def _check(path: Path, force: bool) -> Path:
 
 
 def _fit_all(ratings: Ratings, solvers: tuple[str, ...], flags: dict[str, Any], **common: Any) -> list[Fit]:
-    from xlcollab.fitting import PLAIN_SOLVERS, fit
+    from xlcollab.fitting import fit
 
     model = {name: flags.pop(name) for name in ("n_factors", "biased", "y_range")}
     return [
         fit(ratings, solver=solver, **model, **common, **solver_settings(solver, flags))
-        for solver in solvers or PLAIN_SOLVERS
+        for solver in solvers or _PLAIN_SOLVERS
     ]
 
 

@@ -85,11 +85,10 @@ def model_flags(command: F) -> F:
         click.option("--y-range", nargs=2, type=float, metavar="LO HI", help="Squeeze predictions into LO … HI."),
         click.option("--seed", type=int, default=42, show_default=True, help="Same seed, same result."),
         click.option("--restarts", type=click.IntRange(1), metavar="N", help="Random starts (scipy, torch)."),
-        click.option("--penalty", type=click.FloatRange(0), metavar="L2", help="L2 penalty (scipy, als)."),
+        click.option("--penalty", type=click.FloatRange(0), metavar="L2", help="L2 penalty (scipy)."),
         click.option("--epochs", type=click.IntRange(1), metavar="N", help="Passes over the ratings (torch)."),
         click.option("--lr", type=click.FloatRange(0, min_open=True), metavar="RATE", help="Learning rate (torch)."),
         click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where torch computes."),
-        click.option("--quality", type=click.Choice(["default", "best"]), help="Slower and better (bayes)."),
     )(command)
 
 
@@ -133,9 +132,9 @@ def read(path: Path, flags: ReadFlags, n_users: int | None = None, n_items: int 
 
 def solver_settings(solver: str, flags: dict[str, Any]) -> dict[str, Any]:
     """Those of the given flags that ``solver`` has an option for: a flag speaks to each solver that knows it."""
-    from xlcollab.solvers import option_names
+    from xlcollab.solvers import solver_options
 
-    known = option_names(solver)
+    known = solver_options(solver)
     return {name: value for name, value in flags.items() if value is not None and name in known}
 
 

@@ -34,7 +34,7 @@ def _source_flags(command: Any) -> Any:
         bar_flags,
         model_flags,
         reading_flags,
-        click.option("--solver", default="bayes", show_default=True, metavar="NAME", help="For ratings: what to fit."),
+        click.option("--solver", default="torch", show_default=True, metavar="NAME", help="For ratings: what to fit."),
     ):
         command = decorate(command)
     return command
@@ -143,8 +143,8 @@ def recommend(
     names = fit.ratings.item_names
     table = fit.recommend(user_label, n=count)
     items = [
-        {"item": row.item, "prediction": float(row.prediction), "low": float(row.low), "high": float(row.high)}
-        for row in table.itertuples(index=False)
+        {"item": item, "prediction": prediction, "low": low, "high": high}
+        for item, prediction, low, high in table[["item", "prediction", "low", "high"]].to_numpy(dtype=object).tolist()
     ]
     if as_json:
         echo_json({"user": user_label, "items": items})

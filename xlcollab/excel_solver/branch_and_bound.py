@@ -180,7 +180,7 @@ class _Tree:
         """A first integer point: the relaxation's optimum with its integers rounded, the others solved anew."""
         whole = np.clip(np.round(x), self.problem.lower, self.problem.upper)
         fixed = np.where(self.problem.integer, whole, x)
-        if self._keep(fixed) and self.problem.integer.all():
+        if self._keep(fixed) or self.problem.integer.all():
             return
         lower = np.where(self.problem.integer, whole, self.problem.lower)
         upper = np.where(self.problem.integer, whole, self.problem.upper)

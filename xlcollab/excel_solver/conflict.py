@@ -24,6 +24,7 @@ from xlcollab.excel_solver.watch import Stopped, Watch
 __all__ = ["conflict", "row_names"]
 
 _MISSED = 1e-7  # a row missed by less holds, at HiGHS' own precision
+_FEW_BOUNDS = 40  # that are tried one by one
 _SHOWN = 6  # a sentence with more names than this is not read
 
 
@@ -103,13 +104,10 @@ def _name(problem: Problem, form: LinearForm, rows: list[int], watch: Watch) -> 
     own = touched[touched < problem.n]
     sources = {*problem.lower_source[own].tolist(), *problem.upper_source[own].tolist()} - {NONE}
     for source in sorted(sources):
-        below, above = own[problem.lower_source[own] == source], own[problem.upper_source[own] == source]
-        kept = lower[below], upper[above]
-        lower[below], upper[above] = -np.inf, np.inf
-        if not feasible(replace(form, lower=lower, upper=upper, integer=integer), watch):
+        needed = _needed_bounds(problem, form, own, source, lower, upper, integer, watch)
+        if needed.size == 0:
             continue
-        lower[below], upper[above] = kept
-        cells = _cells(problem, np.union1d(below, above))
+        cells = _cells(problem, needed)
         if source == NONNEGATIVE:
             names.append(f"{cells} >= 0 (Make Unconstrained Variables Non-Negative)")
         else:
@@ -121,6 +119,40 @@ def _name(problem: Problem, form: LinearForm, rows: list[int], watch: Watch) -> 
         relations = {model.constraints[s].relation for s in problem.lower_source[whole] if s >= 0}
         names.append(f"{_cells(problem, whole)} = {'binary' if relations == {Relation.BIN} else 'integer'}")
     return tuple(names)
+
+
+def _needed_bounds(
+    problem: Problem,
+    form: LinearForm,
+    own: NDArray[np.intp],
+    source: int,
+    lower: Floats,
+    upper: Floats,
+    integer: NDArray[np.bool_],
+    watch: Watch,
+) -> NDArray[np.intp]:
+    """The variables whose bounds from one constraint the conflict needs; the others lose theirs in ``lower``, ``upper``.
+
+    First all of them together, then, while they are few, one by one.
+    """  # noqa: E501
+    which = np.flatnonzero((problem.lower_source == source) | (problem.upper_source == source))
+    which = np.intersect1d(which, own)
+
+    def without(some: NDArray[np.intp]) -> bool:
+        """Whether there is still no solution when ``some`` lose their bounds; then they do."""
+        below, above = some[problem.lower_source[some] == source], some[problem.upper_source[some] == source]
+        kept = lower[below], upper[above]
+        lower[below], upper[above] = -np.inf, np.inf
+        if not feasible(replace(form, lower=lower, upper=upper, integer=integer), watch):
+            return True
+        lower[below], upper[above] = kept
+        return False
+
+    if without(which):
+        return which[:0]
+    if len(which) > _FEW_BOUNDS:
+        return which
+    return np.array([j for j in which.tolist() if not without(np.array([j]))], np.intp)
 
 
 def row_names(problem: Problem, rows: Iterable[int]) -> list[str]:

@@ -28,6 +28,7 @@ __all__ = ["descend_constrained", "restore"]
 _DENSE = 400  # variables and rows together, up to which SLSQP is used
 _OUTER = 40  # augmented Lagrangian steps
 _STATIONARY = 1e-5
+_AT_BOUND = 1e-9
 _ACTIVE = 1e-6  # a row this close to its limit, relatively, is held by it
 
 
@@ -136,7 +137,7 @@ def _slsqp(scaled: _Scaled, x: Floats, iterations: int, convergence: float) -> t
         options=options,
     )
     z = np.where(np.isfinite(result.x), result.x, x / scaled.scale)
-    return scaled.point(z), result.status == 9 and result.nit >= iterations
+    return scaled.point(z), result.get("status") == 9 and result.nit >= iterations
 
 
 def _augmented_lagrangian(scaled: _Scaled, x: Floats, iterations: int, convergence: float) -> tuple[Floats, bool]:
@@ -202,7 +203,8 @@ def _is_stationary(evaluator: Evaluator, x: Floats, merit: float, gradient: Floa
     near = _ACTIVE * np.maximum(1.0, np.abs(c))
     at_low, at_high = c <= problem.rows.low + near, c >= problem.rows.high - near
     active = at_low | at_high
-    free = (x > problem.lower) & (x < problem.upper)
+    near_bound = _AT_BOUND * np.maximum(1.0, np.abs(x))
+    free = (x > problem.lower + near_bound) & (x < problem.upper - near_bound)
     if active.any() and free.any():
         size = np.maximum(1.0, np.abs(x))
         jacobian = _dense(problem.rows.jacobian(evaluator.jacobian(x))[np.flatnonzero(active)])

@@ -25,8 +25,11 @@ __all__ = ["Local", "descend", "polish", "projected_gradient"]
 
 _CORRECTIONS = 20
 _FEW = 60  # variables up to which Gauss-Newton is the better first choice for sums of squares
+_LOOSE = 1e-10  # for Gauss-Newton, whose best answer is polished
 _HESSIAN = 400  # variables up to which a Hessian by differences is worth its 2n gradients
 _STATIONARY = 1e-6  # projected gradient, relative to the merit and the variables
+_AT_BOUND = 1e-9
+_DECREMENT = 1e-10  # what a full Newton step still promises, relative to the merit
 
 
 class Local(NamedTuple):
@@ -114,10 +117,10 @@ def _gauss_newton(evaluator: Evaluator, x: Floats, iterations: int) -> Local | N
             jac=jacobian,
             bounds=(problem.lower, problem.upper),
             x_scale="jac",
-            ftol=1e-15,
-            xtol=1e-14,
+            ftol=_LOOSE,
+            xtol=_LOOSE,
             gtol=1e-15,
-            max_nfev=min(iterations, 50 * len(x) + 500),
+            max_nfev=min(iterations, 10 * len(x) + 200),
         )
     except (FloatingPointError, np.linalg.LinAlgError):
         return None
@@ -132,7 +135,7 @@ def polish(evaluator: Evaluator, local: Local, iterations: int = 50) -> Local:
     x, (merit, gradient) = local.x, evaluator.merit(local.x)
     if problem.n > _HESSIAN:
         return local
-    damping, quiet = 1e-6, 0
+    damping, quiet, promised = 1e-6, 0, np.inf
     for _ in range(iterations):
         free = _free(evaluator, x, gradient)
         if not free.any() or quiet >= 2:
@@ -141,6 +144,7 @@ def polish(evaluator: Evaluator, local: Local, iterations: int = 50) -> Local:
         along = vectors.T @ gradient[free]
         stiffness = np.abs(curvature)
         typical = float(stiffness.max(initial=0.0)) or 1.0
+        promised = float((along**2 / np.maximum(stiffness, 1e-14 * typical)).sum()) / 2
         before = merit
         while damping < 1e6:
             step = np.zeros_like(x)
@@ -155,7 +159,9 @@ def polish(evaluator: Evaluator, local: Local, iterations: int = 50) -> Local:
         quiet = quiet + 1 if fell <= 1e-14 * abs(before) else 0
         if fell == 0:
             break
-    return Local(x, merit, is_stationary(evaluator, x, merit, gradient), local.limited, local.failed)
+    # the promise does not depend on how variables are scaled, the gradient does
+    settled = promised <= _DECREMENT * abs(merit) or is_stationary(evaluator, x, merit, gradient)
+    return Local(x, merit, settled, local.limited, local.failed)
 
 
 def _hessian(evaluator: Evaluator, x: Floats, free: NDArray[np.bool_]) -> Floats:
@@ -173,7 +179,8 @@ def _hessian(evaluator: Evaluator, x: Floats, free: NDArray[np.bool_]) -> Floats
 
 def _free(evaluator: Evaluator, x: Floats, gradient: Floats) -> NDArray[np.bool_]:
     problem = evaluator.problem
-    return ~(((x <= problem.lower) & (gradient > 0)) | ((x >= problem.upper) & (gradient < 0)))
+    near = _AT_BOUND * np.maximum(1.0, np.abs(x))
+    return ~(((x <= problem.lower + near) & (gradient > 0)) | ((x >= problem.upper - near) & (gradient < 0)))
 
 
 def projected_gradient(evaluator: Evaluator, x: Floats, gradient: Floats) -> Floats:

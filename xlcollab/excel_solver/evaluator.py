@@ -84,8 +84,12 @@ class Evaluator:
         if self._current is None:
             raise BadStart
         step = x - self._current.x
-        slope = abs(float(self._current.gradient @ step)) + 1e-12 * (1.0 + abs(self._current.merit))
-        return self._current.merit + _WALL * slope, 2 * _WALL * slope * step / max(float(step @ step), 1e-300)
+        with np.errstate(over="ignore", invalid="ignore"):
+            slope = abs(float(self._current.gradient @ step))
+            length = float(step @ step)
+        slope = (slope if slope < _INFINITE else _INFINITE) + 1e-12 * (1.0 + abs(self._current.merit))
+        outwards = step / length if 0 < length < np.inf else np.zeros_like(step)
+        return self._current.merit + _WALL * slope, 2 * _WALL * slope * outwards
 
     def gradient(self, x: Floats) -> Floats:
         """The merit's gradient, for differences: ``x`` may lie a little outside the bounds, and is never the best."""

@@ -24,6 +24,7 @@ from xlcollab.excel_solver.watch import Stopped, Watch
 __all__ = ["number_of_starts", "solve_nonlinear"]
 
 _WORK = 400_000  # cells to compute at one point × starts: beyond that a model gets fewer starts than the default
+_AS_GOOD = 1e-9  # relative: a point that is proved to be stationary is taken before one that is better by less
 _MAX_DESCENT = 2000  # iterations of one descent before it is asked whether another start is better
 
 
@@ -72,7 +73,7 @@ def solve_nonlinear(
     if evaluator.best is None:
         nearest = search.nearest if search.nearest is not None else problem.start
         return Outcome(code or Code.INFEASIBLE, detail=_missed(problem, nearest), evaluations=evaluator.evaluations)
-    x = evaluator.best.x
+    x = evaluator.best.x if code is not None or search.best is None else search.best.x
     value = float(problem.program.values(x)[0])
     return Outcome(code or search.code(), x, value, search.sentence(), evaluator.evaluations)
 
@@ -117,8 +118,12 @@ class _Search:
             self.minima.starts += 1
             return
         self.minima.add(local.merit)
-        if self.best is None or local.merit < self.best.merit:
+        if self.best is None or local.merit < self.best.merit or self._as_good_and_proved(local, self.best):
             self.best = local
+
+    def _as_good_and_proved(self, local: Local, best: Local) -> bool:
+        as_good = local.merit - best.merit <= _AS_GOOD * max(abs(best.merit), 1e-10)
+        return as_good and local.stationary and not best.stationary
 
     def _local(self, x: Floats) -> Local | None:
         """The local minimum near ``x``; None where formulas fail there, or no point that meets the rows was found."""

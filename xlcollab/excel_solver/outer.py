@@ -9,6 +9,7 @@ downhill from several points, within a shrinking number of changed cells when th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +28,8 @@ _PLANES = 200  # at most; each is one integer program
 _NODES = 2000  # subproblems of one integer program: its bound counts even where it is cut off
 _DESCENTS = 8  # from different points, where the objective is not convex
 _STEPS = 60  # integer programs of one such descent
+_PROBES = 8  # random points that are looked at before planes are trusted
+_AROUND = 10.0  # how far from the relaxation they lie, where bounds do not say
 _PROVED = 1e-9
 
 
@@ -86,7 +89,7 @@ class _Search:
     def run(self) -> None:
         """Planes while they can be trusted, descents after that."""
         relaxed = self._relaxation()
-        if self._approximate(relaxed):
+        if not self._curves_down(relaxed) and self._approximate(relaxed):
             return
         self.bound = -np.inf
         self._descend(relaxed)
@@ -101,6 +104,20 @@ class _Search:
         if outcome.code in (Code.SOLVED, Code.CONVERGED, Code.NO_IMPROVEMENT):
             self.bound = self.problem.sign * outcome.value
         return self._plane(outcome.x)
+
+    def _curves_down(self, relaxed: _Plane | None) -> bool:
+        """Whether random points between the bounds show at once that the objective is not convex."""
+        if relaxed is None:
+            return False
+        low = np.maximum(self.problem.lower, relaxed.x - _AROUND)
+        high = np.minimum(self.problem.upper, relaxed.x + _AROUND)
+        for _ in range(_PROBES):
+            probe = self._plane(self._rng.uniform(low, high))
+            if np.isfinite(probe.merit) and self._bends(probe, (relaxed, *self._planes)):
+                return True
+            self._planes.append(probe)
+        self._planes.clear()
+        return False
 
     def _plane(self, x: Floats) -> _Plane:
         self.evaluations += 1
@@ -139,14 +156,14 @@ class _Search:
             if self.best.merit - self.bound <= tolerance * max(abs(self.best.merit), 1e-10):
                 self.bound = min(self.bound, self.best.merit)
                 return True
-            if self._bends(plane):
+            if self._bends(plane, self._planes):
                 return False
             self._planes.append(plane)
         return True
 
-    def _bends(self, plane: _Plane) -> bool:
+    def _bends(self, plane: _Plane, others: Iterable[_Plane]) -> bool:
         """Whether a plane lies above a point that was evaluated."""
-        for other in self._planes:
+        for other in others:
             slack = 1e-6 * max(1.0, abs(plane.merit), abs(other.merit))
             if plane.at(other.x) > other.merit + slack or other.at(plane.x) > plane.merit + slack:
                 return True

@@ -29,6 +29,7 @@ __all__ = [
     "degree_of",
     "divide",
     "elementwise",
+    "filling",
     "full",
     "multiply",
     "negative",
@@ -175,6 +176,8 @@ def _spread(shape: tuple[int, ...], out_shape: tuple[int, ...], slope: Any) -> c
     """The local Jacobian of an operation from elements of ``shape`` to those of ``out_shape``, which repeat them."""
     picked = selection(np.broadcast_to(index_of(shape), out_shape).ravel(), int(np.prod(shape)))
     picked.data *= np.broadcast_to(slope, out_shape).ravel()
+    if not np.all(slope):  # what has no weight does not count, even where it is an error
+        picked.eliminate_zeros()
     return picked
 
 
@@ -186,6 +189,16 @@ def elementwise(rule: Curve, *args: Any) -> Any:
         return rule.f(*args, np.empty(shape))
     degree = rule.degree(*map(degree_of, args))
     return tape.emit(Elementwise(rule, args), np.empty(shape), degree)
+
+
+def filling(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of arrays as one that fills its last argument, as `Curve` wants it."""
+
+    def fill(*args: Any) -> Any:
+        args[-1][...] = f(*args[:-1])
+        return args[-1]
+
+    return fill
 
 
 def curve(f: Callable[..., Any], *partials: Partial, smooth: bool = True, name: str = "") -> Callable[..., Any]:

@@ -37,7 +37,8 @@ class Recomputed:
 def recompute(book: Workbook, changed: Mapping[Cell, Scalar]) -> Recomputed:
     """The new values of all formulas, on every sheet, that depend on cells whose value changes.
 
-    A formula that cannot be computed here is in ``failed`` with the reason, and so is all that depends on it.
+    Formulas for which the book holds no value are computed as well, and so is what depends on them. A formula that
+    cannot be computed here is in ``failed`` with the reason, and so is all that depends on it.
     """
     sheets = Sheets(book)
     dirty = Mask(sheets)
@@ -47,6 +48,8 @@ def recompute(book: Workbook, changed: Mapping[Cell, Scalar]) -> Recomputed:
         grid.put(row, col, value)
     for sheet, row, col in changed:
         dirty.mark_cell(sheet, row, col)
+    if sheets.uncached:
+        _mark_uncached(sheets, dirty)
     blocks = [block for name in sheets.order for block in pieces(sheets, name)]
     failed: dict[Cell, str] = {}
     fixed = dict.fromkeys(changed)
@@ -54,6 +57,14 @@ def recompute(book: Workbook, changed: Mapping[Cell, Scalar]) -> Recomputed:
         ordered = in_order(blocks, sheets, lambda members, error: _fail_circle(members, error, dirty, failed, sheets))
         values = recalculate(ordered, sheets, dirty, failed)
     return Recomputed({cell: value for cell, value in values.items() if cell not in fixed}, failed)
+
+
+def _mark_uncached(sheets: Sheets, dirty: Mask) -> None:
+    for sheet in sheets.book.sheets:
+        if sheet.has_formulas:
+            for (row, col), cell in sheet.cells.items():
+                if cell.formula is not None and cell.value is None:
+                    dirty.mark_cell(sheet.name, row, col)
 
 
 def _fail_circle(

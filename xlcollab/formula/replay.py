@@ -24,6 +24,7 @@ __all__ = ["Mismatch", "Program", "Recorded"]
 
 Floats = NDArray[np.float64]
 _FEW_OUTPUTS = 8
+_KEPT_SWEEPS = 2 * _FEW_OUTPUTS
 _DENSE = 250_000
 
 
@@ -75,8 +76,7 @@ class Program:
         self.start = recorded.x.copy()
         self._x = recorded.x
         self._forwards = recorded.tape.forwards()
-        self._sweep: _Sweep | None = None
-        self._weights = b""
+        self._sweeps: dict[bytes, _Sweep] = {}
         self.residuals = self._find_residuals()
 
     @property
@@ -100,10 +100,7 @@ class Program:
 
         Outputs with weight 0 do not count, even where they are errors.
         """
-        key = weights.tobytes()
-        if self._sweep is None or key != self._weights:
-            used = [(slot, weights[a:b].copy()) for slot, a, b in self._varying if weights[a:b].any()]
-            self._sweep, self._weights = _Sweep(self._recorded, used), key
+        sweep = self._sweep(weights)
         with np.errstate(all="ignore"):
             self.run(x)
             y = self._collected()
@@ -111,15 +108,26 @@ class Program:
             if np.isnan(value):
                 counted = weights != 0.0
                 value = float(weights[counted] @ y[counted])
-            return value, self._sweep.gradient()
+            return value, sweep.gradient()
+
+    def _sweep(self, weights: Floats) -> _Sweep:
+        """The way back from these weights; a few are kept, as engines ask for the same ones again and again."""
+        key = weights.tobytes()
+        if key not in self._sweeps:
+            if len(self._sweeps) >= _KEPT_SWEEPS:
+                self._sweeps.clear()
+            used = [(slot, weights[a:b].copy()) for slot, a, b in self._varying if weights[a:b].any()]
+            self._sweeps[key] = _Sweep(self._recorded, used)
+        return self._sweeps[key]
 
     def jacobian(self, x: Floats) -> Floats | csr_array:
         """∂outputs/∂x (m, n): dense where it is small, else sparse."""
         m = len(self.linear)
         if m <= _FEW_OUTPUTS:
-            return np.array([self.value_and_gradient(np.asarray(x, float), row)[1] for row in np.eye(m)]).reshape(
-                m, self.n
-            )
+            with np.errstate(all="ignore"):
+                self.run(np.asarray(x, float))
+                rows = [self._sweep(row).gradient() for row in np.eye(m)]
+            return np.array(rows).reshape(m, self.n)
         with np.errstate(all="ignore"):
             self.run(np.asarray(x, float))
             return self.stacked_jacobian([num for num, _, _ in self._outputs])
@@ -130,7 +138,8 @@ class Program:
 
         recorded = self._recorded
         slots = [part for part in parts if isinstance(part, Slot)]
-        found = iter(jacobians(recorded.tape, recorded.pages, recorded.x, slots))
+        with np.errstate(all="ignore"):
+            found = iter(jacobians(recorded.tape, recorded.pages, recorded.x, slots))
         rows = [next(found) if isinstance(part, Slot) else csr_array((part.size, self.n)) for part in parts]
         whole: Any = vstack(rows, format="csr")
         return whole.toarray() if whole.shape[0] * self.n <= _DENSE else whole  # type: ignore[no-any-return]

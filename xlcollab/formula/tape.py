@@ -240,4 +240,4 @@ def selection(positions: NDArray[np.int64], size: int) -> csr_array:
     from scipy.sparse import csr_array  # it takes longer to load than most books take to compute
 
     n = len(positions)
-    return csr_array((np.ones(n), positions, np.arange(n + 1)), shape=(n, size))
+    return csr_array((np.ones(n), np.array(positions), np.arange(n + 1)), shape=(n, size))

@@ -20,7 +20,7 @@ from xlcollab.xlsx.newsheet import NewSheet, Style
 if TYPE_CHECKING:
     from xlcollab.ratings import Label
 
-__all__ = ["MOST_ROWS", "embeddings_sheet", "matches_by_label"]
+__all__ = ["MOST_ROWS", "can_be_spelled_out", "embeddings_sheet", "matches_by_label"]
 
 MOST_ROWS = 2_000
 """Ratings that are spelled out; the others are like them."""
@@ -108,6 +108,14 @@ def embeddings_sheet(mirror: Mirror, name: str) -> NewSheet:
 
 
 _COLORED = ("rating", "prediction")
+
+
+def can_be_spelled_out(mirror: Mirror) -> bool:
+    """Whether there is anything to look up: vectors, of more than one user and item.
+
+    INDEX into a single cell is an error in Gnumeric.
+    """
+    return mirror.fit.model.n_factors > 0 and mirror.layout.n_users > 1 and mirror.layout.n_items > 1
 
 
 def matches_by_label(labels: Sequence[Label]) -> bool:

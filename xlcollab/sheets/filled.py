@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from xlcollab.model import FloatArray, IntArray, predict_pairs
+from xlcollab.model import FloatArray, IntArray
 from xlcollab.sheets.layout import TableLayout
 from xlcollab.sheets.mirror import Mirror
 
@@ -122,9 +122,8 @@ class Filled:
 
     def interval(self, user_idx: IntArray, item_idx: IntArray) -> tuple[FloatArray, FloatArray]:
         """r̂ ± z·sd at the level `LEVEL` for N pairs, both ends kept within the scale."""
-        fit = self.mirror.fit
         reach = spread_at(LEVEL) * self.sd(user_idx, item_idx)
-        middle = predict_pairs(fit.model, fit.factors, user_idx, item_idx)
+        middle = self.mirror.fit.predict_positions(user_idx, item_idx, clip=False)
         return self._clipped(middle - reach), self._clipped(middle + reach)
 
     def _clipped(self, values: FloatArray) -> FloatArray:

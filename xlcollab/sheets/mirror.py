@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xlcollab.excel_solver.names import minimise_model, solver_names
-from xlcollab.model import FloatArray, predict_all
+from xlcollab.model import FloatArray
 from xlcollab.sheets import theme
 from xlcollab.sheets.formulas import ModelFormulas
 from xlcollab.sheets.layout import MirrorLayout, rectangles
@@ -27,7 +27,7 @@ from xlcollab.xlsx.newsheet import NewSheet
 if TYPE_CHECKING:
     from xlcollab.fitting import Fit
 
-__all__ = ["EXCEL_LIMIT", "Mirror", "fit_title", "mirror_sheet"]
+__all__ = ["EXCEL_LIMIT", "Mirror", "fit_title", "mirror_sheet", "model_name"]
 
 EXCEL_LIMIT = 200
 """The most changing cells that the Solver add-in which comes with Excel takes."""
@@ -62,12 +62,17 @@ class Mirror:
     @cached_property
     def predicted(self) -> FloatArray:
         """r̂ (m, n), not clipped, for blanks too."""
-        return predict_all(self.fit.model, self.fit.factors)
+        return self.fit.predict_matrix(clip=False)
+
+
+def model_name(fit: Fit) -> str:
+    """``bias, 5 factors, range 0.5 to 5.5``, or what the predictor is that stands in the place of factors."""
+    return fit.model.name if fit.predictor is None else fit.predictor.name
 
 
 def fit_title(fit: Fit) -> str:
     """``torch: bias, 5 factors, range 0.5 to 5.5``."""
-    return f"{fit.solver}: {fit.model.name}"
+    return f"{fit.solver}: {model_name(fit)}"
 
 
 def mirror_sheet(mirror: Mirror, home: str) -> NewSheet:

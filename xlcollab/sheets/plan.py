@@ -26,13 +26,14 @@ MOST_CELLS = 4_000_000
 
 def is_live(fit: Fit) -> bool:
     """Whether the predictions of this fit are written as formulas."""
-    return fit.ratings.n_users * fit.ratings.n_items <= LIVE_CELLS
+    return fit.predictor is None and fit.ratings.n_users * fit.ratings.n_items <= LIVE_CELLS
 
 
 def has_mirror(fit: Fit) -> bool:
-    """Whether the ratings of this fit go onto a sheet."""
+    """Whether there are factors, and the ratings go onto a sheet."""
     ratings = fit.ratings
-    return MirrorLayout(ratings.n_users, ratings.n_items, fit.model).fits_a_sheet and len(ratings) <= MOST_CELLS
+    layout = MirrorLayout(ratings.n_users, ratings.n_items, fit.model)
+    return fit.predictor is None and layout.fits_a_sheet and len(ratings) <= MOST_CELLS
 
 
 def has_table(fit: Fit) -> bool:

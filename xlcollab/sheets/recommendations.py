@@ -80,11 +80,14 @@ def recommendations_sheet(filled: Filled, name: str) -> NewSheet:
 
 
 def _best(filled: Filled) -> _Best:
-    """User by user in the order of the ratings, best first; of equals the one that stands first."""
+    """User by user in the order of the ratings, best first.
+
+    Predictions that the scale cuts off at the same value stand in the order that they would have beyond it.
+    """
     users: list[int] = []
     items: list[int] = []
     ranks: list[int] = []
-    for user, (predicted, blank) in enumerate(zip(filled.predicted, filled.blank, strict=True)):
+    for user, (predicted, blank) in enumerate(zip(filled.mirror.predicted, filled.blank, strict=True)):
         if len(users) >= MOST_ROWS:
             break
         choice = np.flatnonzero(blank)

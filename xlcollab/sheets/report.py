@@ -10,11 +10,11 @@ from pathlib import Path
 
 from xlcollab.atomic import check_target
 from xlcollab.errors import OptionError
-from xlcollab.fitting import Fit
+from xlcollab.fitting import Fit, shown_fit
 from xlcollab.sheets import plan
-from xlcollab.sheets.embeddings import embeddings_sheet
+from xlcollab.sheets.embeddings import can_be_spelled_out, embeddings_sheet
 from xlcollab.sheets.filled import Filled
-from xlcollab.sheets.mirror import EXCEL_LIMIT, Mirror, fit_title, mirror_sheet
+from xlcollab.sheets.mirror import EXCEL_LIMIT, Mirror, fit_title, mirror_sheet, model_name
 from xlcollab.sheets.predictions import predictions_sheet
 from xlcollab.sheets.recommendations import recommendations_sheet
 from xlcollab.sheets.summary import Entry, Summary, summary_sheet
@@ -93,13 +93,6 @@ def _shown(fits: Sequence[Fit], show: Fit | None) -> Fit | None:
     return show if show is not None else shown_fit(fits)
 
 
-def shown_fit(fits: Sequence[Fit]) -> Fit | None:
-    """The fit to predict with: bayes before the others, else the last penalised one; None where there is none."""
-    penalised = [fit for fit in fits if fit.penalised]
-    made_for_it = [fit for fit in penalised if fit.solver == "bayes"]
-    return (made_for_it or penalised)[-1] if penalised else None
-
-
 @dataclass
 class _Sheets:
     """The new sheets of one report, built in the order in which they depend on each other's names."""
@@ -145,7 +138,7 @@ class _Sheets:
         if self.shown is None:
             self.notes.append(
                 "Predictions and Recommendations are left out: without a penalty a fit minimises the error on the "
-                "known ratings alone, and its values for blanks mean nothing. Fit with torch, bayes or a penalty."
+                "known ratings alone, and its values for blanks mean nothing. Fit with torch, or with a penalty."
             )
             return
         position = next((n for n, fit in enumerate(self.fits) if fit is self.shown), None)
@@ -165,7 +158,11 @@ class _Sheets:
     def _add_mirror(self, mirror: Mirror, there: bool, summary: str) -> None:
         layout, name = mirror.layout, mirror.sheet
         if not there:
-            self.notes.append(f"{name} has no sheet: {layout.n_users:,} × {layout.n_items:,} is more than Excel holds.")
+            size = f"{layout.n_users:,} × {layout.n_items:,} cells are more than a sheet should hold"
+            reason = (
+                size if mirror.fit.predictor is None else f"{model_name(mirror.fit)} has no factors to put into cells"
+            )
+            self.notes.append(f"{name} has no sheet: {reason}.")
             return
         self._add(mirror_sheet(mirror, summary), f"The live model: {mirror.fit.model.name}")
         if not mirror.live:
@@ -185,7 +182,7 @@ class _Sheets:
 
     def _add_workings(self, mirrors: Sequence[Mirror], on_sheet: Sequence[bool]) -> None:
         spelled = [
-            mirror for mirror, there in zip(mirrors, on_sheet, strict=True) if there and mirror.fit.model.n_factors
+            mirror for mirror, there in zip(mirrors, on_sheet, strict=True) if there and can_be_spelled_out(mirror)
         ]
         if spelled:
             sheet = embeddings_sheet(spelled[0], self._name("Embeddings"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 
 from xlcollab._version import __version__
 from xlcollab.sheets import theme
-from xlcollab.sheets.mirror import Mirror
+from xlcollab.sheets.mirror import Mirror, model_name
 from xlcollab.xlsx.cells import Area, address, quote_sheet
 from xlcollab.xlsx.newsheet import NewSheet, Style
 
@@ -137,7 +136,7 @@ def _lines(summary: Summary, row: int) -> Iterator[_Line]:
     held_out = any(fit.valid is not None for fit in fits)
     first = [
         _Line("Solver", [fit.solver for fit in fits], theme.FACT),
-        _Line("Model", [fit.model.name for fit in fits], theme.FACT),
+        _Line("Model", [model_name(fit) for fit in fits], theme.FACT),
         _Line("Penalised", ["yes" if fit.penalised else "no" for fit in fits], theme.FACT),
         _Line("RMSE, as reported", [fit.rmse for fit in fits], theme.FACT_ERROR),
     ]
@@ -162,9 +161,9 @@ def _lines(summary: Summary, row: int) -> Iterator[_Line]:
         theme.FACT,
     )
     if held_out:
-        yield _Line("RMSE, held out", [_finite(fit.valid_rmse) for fit in fits], theme.FACT_ERROR)
+        yield _Line("RMSE, held out", [fit.valid_rmse for fit in fits], theme.FACT_ERROR)
     yield _Line("Mean absolute error", [fit.mae for fit in fits], theme.FACT_ERROR)
-    yield _Line("Changing cells", [mirror.layout.n_changing for mirror in summary.mirrors], theme.FACT_COUNT)
+    yield _Line("Changing cells", [_changing(mirror) for mirror in summary.mirrors], theme.FACT_COUNT)
     yield _Line("Iterations", [fit.iterations for fit in fits], theme.FACT_COUNT)
     yield _Line("Seconds", [fit.seconds for fit in fits], theme.FACT_SECONDS)
     yield _Line("Device", [fit.device for fit in fits], theme.FACT)
@@ -174,8 +173,8 @@ def _lines(summary: Summary, row: int) -> Iterator[_Line]:
     yield _Line("How it ended", [fit.message for fit in fits], theme.FACT_WRAPPED)
 
 
-def _finite(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else value
+def _changing(mirror: Mirror) -> int | None:
+    return mirror.layout.n_changing if mirror.fit.predictor is None else None
 
 
 def _settings(options: dict[str, Any]) -> str:

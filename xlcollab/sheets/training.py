@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from xlcollab.sheets import theme
 from xlcollab.sheets.mirror import fit_title
 from xlcollab.xlsx.cells import Area, qualified
-from xlcollab.xlsx.charts import Chart, Series
+from xlcollab.xlsx.charts import OKABE_ITO, Chart, Series
 from xlcollab.xlsx.newsheet import NewSheet, Style
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = ["training_sheet"]
 _TITLE_ROW, _HEADER_ROW, _FIRST_ROW = 4, 5, 6
 _CHART_COLUMNS, _CHART_ROWS = 8, 18
 _MOST_ROWS = 1_000
+_MOST_LINES = 50  # more are a thicket, and are drawn as one
 _COUNTS = ("epoch", "start", "iteration", "step", "evaluations", "iterations")
 
 Record = dict[str, float]
@@ -66,46 +68,58 @@ def _table(sheet: NewSheet, fit: Fit, records: Sequence[Record], keys: list[str]
 
 
 def _chart(sheet: str, fit: Fit, records: Sequence[Record], keys: list[str], column: int) -> Chart | None:
-    """RMSE by step; a point each where the steps are separate starts. None where there is nothing to draw."""
+    """RMSE by step, a line for each start where there are several. None where there is nothing to draw."""
     drawn = [key for key in keys[1:] if key.endswith("rmse")] or [key for key in keys[1:] if key.endswith("loss")]
     if not drawn or len(records) < 2:
         return None
-    last = _FIRST_ROW + len(records) - 1
-
-    def reference(key: str) -> str:
-        at = column + keys.index(key)
-        return qualified(sheet, Area(_FIRST_ROW, at, last, at))
-
-    separate = keys[0] == "start"
+    cloud = keys[0] == "start"  # a record for each start, and no order among them
+    starts = [(0, len(records))] if cloud else _starts(records)
     series = [
         Series(
             name=_words(key),
-            x_ref=reference(keys[0]),
-            x_cache=[_number(record.get(keys[0])) for record in records],
-            y_ref=reference(key),
-            y_cache=[_number(record.get(key)) for record in records],
-            line=not separate,
-            marker=separate,
+            x_ref=_reference(sheet, column + keys.index(keys[0]), first, last),
+            x_cache=[_number(record.get(keys[0])) for record in records[first:last]],
+            y_ref=_reference(sheet, column + keys.index(key), first, last),
+            y_cache=[_number(record.get(key)) for record in records[first:last]],
+            # Starts differ by nothing but chance: one look for all of them.
+            color=OKABE_ITO[0] if len(starts) > 1 else None,
+            dash="solid" if len(starts) > 1 else None,
+            line=not cloud,
+            marker=cloud,
         )
-        for key in drawn
+        for key in (drawn[:1] if len(starts) > 1 else drawn)
+        for first, last in starts
     ]
     return Chart(
         kind="scatter",
-        title=fit_title(fit),
+        title=fit_title(fit) if len(starts) == 1 else f"{fit_title(fit)}, {len(starts)} starts",
         series=series,
-        alt_text=_alternative(fit, records, keys[0], drawn[0]),
+        alt_text=_alternative(fit, records, keys[0], drawn[0], len(starts)),
         x_title=keys[0],
-        x_range=(0, (_number(records[-1].get(keys[0])) or 0) + separate),
+        x_range=(0, _number(records[-1].get(keys[0]))),
         y_title="RMSE" if drawn[0].endswith("rmse") else "loss",
         y_format="0.00",
+        legend="bottom" if len(starts) == 1 else None,
     )
 
 
-def _alternative(fit: Fit, records: Sequence[Record], step: str, key: str) -> str:
+def _starts(records: Sequence[Record]) -> list[tuple[int, int]]:
+    """The runs of records that belong to one start, as (first, one past the last)."""
+    bounds = [n for n in range(1, len(records)) if records[n].get("start") != records[n - 1].get("start")]
+    runs = list(pairwise([0, *bounds, len(records)]))
+    return runs if 1 < len(runs) <= _MOST_LINES else [(0, len(records))]
+
+
+def _reference(sheet: str, column: int, first: int, last: int) -> str:
+    return qualified(sheet, Area(_FIRST_ROW + first, column, _FIRST_ROW + last - 1, column))
+
+
+def _alternative(fit: Fit, records: Sequence[Record], step: str, key: str, n_starts: int) -> str:
     """What the chart shows, in a sentence."""
     values = [value for record in records if (value := _number(record.get(key))) is not None]
+    lines = f"{len(records)} points" if n_starts == 1 else f"{n_starts} starts"
     return (
-        f"{fit_title(fit)}: {_words(key)} by {step}, {len(records)} points from {values[0]:.4f} to {values[-1]:.4f},"
+        f"{fit_title(fit)}: {_words(key)} by {step}, {lines}, from {values[0]:.4f} to {values[-1]:.4f},"
         f" the least {min(values):.4f}."
     )
 

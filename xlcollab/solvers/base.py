@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from xlcollab.errors import FitError
 from xlcollab.model import Factors, FloatArray, IntArray, Model
@@ -48,6 +48,10 @@ class Uncertainty(Protocol):
         """Standard deviation of the predictive distribution, noise included, (N,), in the units of the ratings."""
         ...
 
+    def quantile(self, probability: float) -> float:
+        """How many standard deviations above its prediction a rating lies at most, with that probability."""
+        ...
+
     def arrays(self) -> Mapping[str, FloatArray]:
         """What a model file must hold so that the solver's ``restore_uncertainty`` can rebuild this object."""
         ...
@@ -56,6 +60,8 @@ class Uncertainty(Protocol):
 @dataclass(frozen=True, eq=False)
 class Solution:
     """What a solver found: factors, or where the model is none of factors a ``predictor`` (and `NoFactors`).
+
+    ``model`` is the one that was fitted, where the solver chose the number of factors (`Model.at_most`).
 
     ``message`` is one sentence on how it ended. ``history`` holds one row of numbers a step (epoch, iteration or
     start), all rows with the same keys where possible. ``penalised`` says whether something held the factors back: an
@@ -71,6 +77,7 @@ class Solution:
     uncertainty: Uncertainty | None = None
     penalised: bool = False
     predictor: Predictor | None = None
+    model: Model | None = None
 
 
 class Predictor(Protocol):
@@ -84,7 +91,11 @@ class Predictor(Protocol):
         ...
 
     def arrays(self) -> Mapping[str, FloatArray]:
-        """What a model file must hold so that the solver can rebuild this object."""
+        """What a model file must hold so that the solver's ``restore_predictor`` can rebuild this object."""
+        ...
+
+    def header(self) -> dict[str, Any]:
+        """And what else, as JSON can hold it."""
         ...
 
 
@@ -93,6 +104,9 @@ class NoFactors(Factors):
 
     def __init__(self, found: str) -> None:
         object.__setattr__(self, "found", found)
+
+    def __repr__(self) -> str:
+        return f"NoFactors({self.found!r})"
 
     def __getattr__(self, name: str) -> object:
         if name in Factors.__dataclass_fields__:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -14,7 +15,13 @@ from xlcollab.objective import Objective
 if TYPE_CHECKING:
     from xlcollab.ratings import Ratings
 
-__all__ = ["LBFGS", "Descent", "Projected", "Report", "Way", "best_method"]
+__all__ = ["LARGE", "LBFGS", "Descent", "Projected", "Report", "Way", "best_method"]
+
+LARGE = 20_000
+"""Ratings above which a start costs seconds."""
+
+_ENOUGH, _ENOUGH_LARGE = 1e-6, 5e-6
+"""Five steps in a row that lower the cost by less than this fraction end a start."""
 
 _NEWTON_WORK = 5e6
 """Multiplications for one exact Hessian above which the trust region is quicker: from 40 × 40 with five factors."""
@@ -94,7 +101,8 @@ class Projected:
             self._table = reduced.SparseTable.of(
                 rows, columns, values, (m, n), self._rank, model.biased, penalty, bias_penalty
             )
-            self._minimise = trust_region.minimise
+            enough = _ENOUGH_LARGE if len(values) > LARGE else _ENOUGH
+            self._minimise = partial(trust_region.minimise, enough=enough)
 
     def descend(self, first: Factors, report: Report) -> Descent:
         """`Way.descend`."""
@@ -145,8 +153,11 @@ class LBFGS:
         objective = self._objective
 
         def after_iteration(intermediate_result: Any) -> None:
-            error = objective.residuals(intermediate_result.x)
-            if report(float(intermediate_result.fun), float(error @ error)):
+            cost = float(intermediate_result.fun)
+            squares = 2 * cost
+            if objective.penalty or objective.bias_penalty:
+                squares = float(np.sum(objective.residuals(intermediate_result.x) ** 2))
+            if report(cost, squares):
                 raise StopIteration
 
         end = minimize(

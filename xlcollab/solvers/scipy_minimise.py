@@ -24,7 +24,7 @@ from xlcollab.model import Factors, FloatArray, IntArray, Model, canonical, with
 from xlcollab.objective import overshoot, rmse
 from xlcollab.progress import OnProgress
 from xlcollab.solvers.base import Solution, Status
-from xlcollab.solvers.descents import LBFGS, Projected, Way, best_method
+from xlcollab.solvers.descents import LARGE, LBFGS, Projected, Way, best_method
 from xlcollab.solvers.multistart import EXACT, Effort, Search
 from xlcollab.solvers.peel import Peeled, average, peel, put_back
 from xlcollab.solvers.starts import first_factors
@@ -209,4 +209,4 @@ def _effort(options: ScipySolver, method: str, n_ratings: int) -> Effort:
         return Effort(1, 1, 1)
     if method == "newton":
         return Effort(6, 64, 3)
-    return Effort(3, 6, 2) if n_ratings <= 20_000 else Effort(2, 2, 1)
+    return Effort(3, 6, 2) if n_ratings <= LARGE else Effort(2, 2, 1)

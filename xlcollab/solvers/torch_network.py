@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,8 +46,8 @@ class Network:
     def __post_init__(self) -> None:
         if self.layers is not None:
             object.__setattr__(self, "layers", tuple(self.layers))
-        widths = (*(self.layers or ()), self.user_size or 1, self.item_size or 1)
-        if any(width < 1 or width != int(width) for width in widths):
+        widths = (*(self.layers or ()), self.user_size, self.item_size)
+        if any(width is not None and (width < 1 or width != int(width)) for width in widths):
             raise OptionError(f"{self} has a layer or an embedding without width; widths are whole numbers from 1.")
         if not isinstance(self.dropout, float | int):
             object.__setattr__(self, "dropout", tuple(self.dropout))
@@ -112,6 +113,10 @@ class TrainedNetwork:
     def arrays(self) -> Mapping[str, FloatArray]:
         """The state of the module, by name."""
         return {name: value.numpy().copy() for name, value in self._module.state_dict().items()}
+
+    def header(self) -> dict[str, Any]:
+        """The settings of the network, plain."""
+        return asdict(self.settings)
 
     @classmethod
     def restore(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
@@ -31,6 +31,9 @@ from xlcollab.solvers.torch_schedule import Exponential, OneCycle, Schedule
 from xlcollab.solvers.torch_training import Training
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from xlcollab.model import FloatArray
     from xlcollab.ratings import Ratings
 
 __all__ = ["TorchSolver", "default_batch_size", "default_weight_decay"]
@@ -169,6 +172,13 @@ class TorchSolver:
         test = RangeTest(steps)
         training.run(math.ceil(steps / training.steps_per_epoch), [test])
         return read_range_test(test)
+
+    @staticmethod
+    def restore_predictor(
+        header: Mapping[str, Any], model: Model, n_users: int, n_items: int, arrays: Mapping[str, FloatArray]
+    ) -> TrainedNetwork:
+        """The network that a model file holds."""
+        return TrainedNetwork.restore(Network(**header), model, n_users, n_items, arrays)
 
     def _training(
         self,

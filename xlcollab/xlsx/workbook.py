@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lxml import etree
 
-from xlcollab.errors import DamagedFileError, UnsupportedFormatError, XlcollabError
+from xlcollab.errors import DamagedFileError, FileError, UnsupportedFormatError, XlcollabError
 from xlcollab.xlsx.calendar import date_styles
 from xlcollab.xlsx.cells import Area, Cell, CellValue
+from xlcollab.xlsx.grids import Grid, read_grid
 from xlcollab.xlsx.markup import MAIN, OFFICE_REL, STRICT_MAIN, local_name, main, parse, serialize, unescape_string
 from xlcollab.xlsx.names import Names
 from xlcollab.xlsx.package import Package
 from xlcollab.xlsx.pivots import read_pivots
-from xlcollab.xlsx.plain import read_plain
-from xlcollab.xlsx.reading import CellReader, SheetCells, read_cells, read_values
+from xlcollab.xlsx.reading import CellReader, SheetCells, read_cells
 
 if TYPE_CHECKING:
     from xlcollab.xlsx.newsheet import NewSheet
@@ -35,6 +35,7 @@ MARK: Final = "xlcollab_sheet"
 
 _MERGED: Final = re.compile(rb"<(?:[\w.-]+:)?mergeCell\s+ref=[\"']([A-Z0-9:$]+)[\"']")
 _PROTECTED: Final = re.compile(rb"<(?:[\w.-]+:)?sheetProtection\s[^>]*\bsheet=[\"'](?:1|true)[\"']")
+_LARGEST_RANGE: Final = 100_000_000  # cells; a list of them takes eight bytes each
 _FORMULA: Final = re.compile(rb"<(?:[\w.-]+:)?f[\s/>]")
 
 
@@ -75,6 +76,8 @@ class Sheet:
     @cached_property
     def used(self) -> Area | None:
         """The smallest area around all cells that hold a value or a formula; None for an empty sheet."""
+        if self._grid is not None:
+            return self._grid.used
         filled = [place for place, cell in self.cells.items() if cell.value is not None or cell.formula is not None]
         if not filled:
             return None
@@ -82,15 +85,26 @@ class Sheet:
         return Area(min(rows), min(cols), max(rows), max(cols))
 
     def values(self, area: Area) -> list[list[CellValue]]:
-        """The values in an area row by row, None for empty; much faster than `cells` where a sheet is large."""
-        return read_values(self._data, self._reader, area)
+        """The values in an area row by row, None for empty; much faster than `cells` where there are no formulas."""
+        if area.height * area.width > _LARGEST_RANGE:
+            raise FileError(
+                f"The range {area.ref} of the sheet {self.name} is too large to be read whole. Name a smaller one.",
+                sheet=self.name,
+            )
+        if self._grid is not None:
+            return self._grid.part(area)
+        values: list[list[CellValue]] = [[None] * area.width for _ in range(area.height)]
+        for (row, col), cell in self.cells.items():
+            if area.contains(row, col):
+                values[row - area.first_row][col - area.first_col] = cell.value
+        return values
 
-    def plain_grid(self) -> tuple[Area, list[list[CellValue]]] | None:
+    def plain_grid(self) -> Grid | None:
         """The area of all cells and its values row by row, in one pass, which for a large sheet is the fastest way.
 
         None for a sheet with formulas, an empty one, and one whose markup is so unusual that only `cells` reads it.
         """
-        return read_plain(self._data, self._reader)
+        return self._grid
 
     @property
     def has_formulas(self) -> bool:
@@ -129,6 +143,11 @@ class Sheet:
         self._forget()
 
     @cached_property
+    def _grid(self) -> Grid | None:
+        # A formula early in the sheet, as most have it, spares the search through the rows before it.
+        return None if self.has_formulas else read_grid(self._data, self._reader)
+
+    @cached_property
     def _content(self) -> SheetCells:
         return read_cells(self._data, self._reader)
 
@@ -149,7 +168,7 @@ class Sheet:
         return CellReader(self.name, self.part, lambda: book.shared_strings, book.date_styles, book.date1904)
 
     def _forget(self) -> None:
-        for name in ("_content", "used"):
+        for name in ("_content", "_grid", "used"):
             self.__dict__.pop(name, None)
 
 

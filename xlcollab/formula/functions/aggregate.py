@@ -154,7 +154,7 @@ def sumproduct(*args: Values) -> Values:
     return finish(sum_squares(head) if head is last else product_sum(head, last), errors)
 
 
-def _pairs(a: Values, b: Values) -> tuple[Any, Any, Any, Kinds | None]:
+def pairs(a: Values, b: Values) -> tuple[Any, Any, Any, Kinds | None]:
     """Two ranges of equal size for the SUMX… functions: (x, y, which pairs count, errors).
 
     A pair with an empty cell, a text or TRUE on either side does not count at all, unlike in SUMPRODUCT. Measured: the
@@ -183,7 +183,7 @@ def sumxmy2(a: Values, b: Values) -> Values:
     """Σ (x - y)²; #N/A where the sizes differ."""
     if _unequal(a, b):
         return _NOT_ALIKE
-    x, y, mask, errors = _pairs(a, b)
+    x, y, mask, errors = pairs(a, b)
     return finish(sum_squares(ops.where_number(mask, ops.subtract(x, y))), errors)
 
 
@@ -192,7 +192,7 @@ def sumx2my2(a: Values, b: Values) -> Values:
     """Σ (x² - y²)."""
     if _unequal(a, b):
         return _NOT_ALIKE
-    x, y, mask, errors = _pairs(a, b)
+    x, y, mask, errors = pairs(a, b)
     difference = ops.subtract(ops.multiply(x, x), ops.multiply(y, y))
     return finish(ops.total(ops.where_number(mask, difference)), errors)
 
@@ -202,6 +202,6 @@ def sumx2py2(a: Values, b: Values) -> Values:
     """Σ (x² + y²)."""
     if _unequal(a, b):
         return _NOT_ALIKE
-    x, y, mask, errors = _pairs(a, b)
+    x, y, mask, errors = pairs(a, b)
     both = ops.add(sum_squares(ops.where_number(mask, x)), sum_squares(ops.where_number(mask, y)))
     return finish(both, errors)

@@ -188,7 +188,7 @@ def general_text(value: Scalar) -> str:
         return str(int(value))
     mantissa, _, exponent = f"{value:.14e}".partition("e")
     power_of_ten = int(exponent)
-    if -10 < power_of_ten < 21:
+    if -10 < power_of_ten < 15:
         text = f"{value:.{max(0, 14 - power_of_ten)}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
         if power_of_ten >= -5 or len(text.lstrip("-")) <= 12:

@@ -11,21 +11,75 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from xlcollab.xlsx.cells import Area, CellValue, column_number
-from xlcollab.xlsx.reading import CellReader
+from xlcollab.xlsx.reading import CellReader, collector_paused
 from xlcollab.xlsx.scan import cut_rows, row_tokens
 
-__all__ = ["read_plain"]
+__all__ = ["Grid", "read_grid"]
 
 _VALUE: Final = re.compile(rb"<v>([^<]*)")
 _CELL: Final = re.compile(rb'<c r="([A-Z]+)[0-9]+"[^<>/]*><v>([^<]*)')
 _TYPED: Final = re.compile(rb'<c r="([A-Z]+)[0-9]+"(?: s="[0-9]+")?(?: t="([ns])")?><v>([^<]*)')
 _ADDRESS: Final = re.compile(rb'<c r="([A-Z]{1,3})([0-9]{1,7})"')
 _MOST_NUMBERS: Final = 100_000  # different ones, kept at a time
+_LARGEST_GRID: Final = 50_000_000  # cells; a few cells at the far corner of a sheet are no grid
 
 _Line = tuple[int, int, list[CellValue]]  # row, first column, values from there on
+
+
+class Grid(NamedTuple):
+    """The area of all cells of a sheet and its values row by row, None for empty. The rows are not to be changed."""
+
+    area: Area
+    rows: list[list[CellValue]]
+
+    @property
+    def used(self) -> Area | None:
+        """The area of what is filled, without the blank cells around it that only have a style."""
+        spans = [span for row in self.rows if (span := _filled(row))]
+        filled = [number for number, row in enumerate(self.rows) if _filled(row)]
+        if not spans:
+            return None
+        top, left = self.area.first_row, self.area.first_col
+        first, last = min(first for first, _ in spans), max(last for _, last in spans)
+        return Area(top + filled[0], left + first, top + filled[-1], left + last)
+
+    def part(self, area: Area) -> list[list[CellValue]]:
+        """The values in another area, None outside of this one."""
+        out: list[list[CellValue]] = []
+        shared = self.area.clip(area)
+        left = shared.first_col - self.area.first_col if shared else 0
+        before = shared.first_col - area.first_col if shared else 0
+        after = area.last_col - shared.last_col if shared else 0
+        for number in range(area.first_row, area.last_row + 1):
+            if shared is None or not shared.first_row <= number <= shared.last_row:
+                out.append([None] * area.width)
+            else:
+                row = self.rows[number - self.area.first_row]
+                out.append([*[None] * before, *row[left : left + shared.width], *[None] * after])
+        return out
+
+
+@collector_paused()
+def read_grid(data: bytes, reader: CellReader) -> Grid | None:
+    """The grid of a sheet part; None where it has no cells, or where this way cannot read it."""
+    rows = cut_rows(data)
+    if rows is None:
+        return None
+    line_reader = _RowReader(reader, [b' s="%d"' % style for style in reader.date_styles if b' s="%d"' % style in data])
+    lines: list[_Line] = []
+    for row in rows:
+        if b"<c" in row:
+            try:
+                line = line_reader.line(row)
+            except ValueError:
+                return None
+            if line is None:
+                return None
+            lines.append(line)
+    return _assembled(lines) if lines else None
 
 
 class _Numbers(dict[bytes, CellValue]):
@@ -61,8 +115,10 @@ class _RowReader:
         n_values, n_cells = row.count(b"<v>"), row.count(b"<c")
         odd = (
             n_cells != row.count(b'<c r="')
+            or n_values != row.count(b"<v")
             or b"<is" in row
             or b"<f" in row
+            or b"'" in row
             or any(style in row for style in self.dates)
         )
         if odd or not n_values:
@@ -84,10 +140,13 @@ class _RowReader:
         if len(found) + len(numbers) != n_values:
             return self._cell_by_cell(row)
         values: list[CellValue] = [None] * (end - start + 1)
-        for letters, value in found:
-            values[self.columns[letters] - start] = value
-        for letters, text in numbers:
-            values[self.columns[letters] - start] = self.numbers[text]
+        places = [self.columns[letters] - start for letters, _ in (*found, *numbers)]
+        if not 0 <= min(places) <= max(places) < len(values):
+            return self._cell_by_cell(row)  # not in order
+        for place, (_, value) in zip(places, found, strict=False):
+            values[place] = value
+        for place, (_, text) in zip(places[len(found) :], numbers, strict=True):
+            values[place] = self.numbers[text]
         return number, start, values
 
     def _value(self, kind: bytes, text: bytes) -> CellValue:
@@ -101,36 +160,25 @@ class _RowReader:
         return tokens[0][0], min(filled), [filled.get(col) for col in range(min(filled), max(filled) + 1)]
 
 
-def read_plain(data: bytes, reader: CellReader) -> tuple[Area, list[list[CellValue]]] | None:
-    """The area of a sheet's cells, and its rows; None where there are none, or where this way cannot read them."""
-    rows = cut_rows(data)
-    if rows is None:
-        return None
-    line_reader = _RowReader(reader, [b' s="%d"' % style for style in reader.date_styles if b' s="%d"' % style in data])
-    lines: list[_Line] = []
-    for row in rows:
-        if b"<c" in row:
-            try:
-                line = line_reader.line(row)
-            except ValueError:
-                return None
-            if line is None:
-                return None
-            lines.append(line)
-    return _assembled(lines) if lines else None
-
-
-def _assembled(lines: Sequence[_Line]) -> tuple[Area, list[list[CellValue]]]:
+def _assembled(lines: Sequence[_Line]) -> Grid | None:
     area = Area(
         min(row for row, _, _ in lines),
         min(first for _, first, _ in lines),
         max(row for row, _, _ in lines),
         max(first + len(values) - 1 for _, first, values in lines),
     )
+    if area.width * len(lines) > _LARGEST_GRID:
+        return None
     empty: list[CellValue] = [None] * area.width
     grid = [empty] * area.height
     for row, first, values in lines:
         left = first - area.first_col
         right = area.width - left - len(values)
         grid[row - area.first_row] = [*empty[:left], *values, *empty[:right]] if left or right else values
-    return area, grid
+    return Grid(area, grid)
+
+
+def _filled(row: list[CellValue]) -> tuple[int, int] | None:
+    """The first and the last position that holds a value."""
+    filled = [position for position, value in enumerate(row) if value is not None]
+    return (filled[0], filled[-1]) if filled else None

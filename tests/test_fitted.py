@@ -1,0 +1,296 @@
+import datetime as dt
+import json
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from xlcollab.errors import (
+    CannotWriteError,
+    DamagedFileError,
+    FileError,
+    OptionError,
+    UnknownLabelError,
+    UnsupportedFormatError,
+)
+from xlcollab.fitting import fit, is_saved_fit, load
+from xlcollab.model import Model
+from xlcollab.ratings import Ratings, Source
+from xlcollab.solvers.base import Status
+
+
+class Spread:
+    """An uncertainty that is known beforehand: a tenth for the first user, two tenths for the second …"""
+
+    def sd(self, user_idx, item_idx):
+        return 0.1 * (1 + user_idx)
+
+    def arrays(self):
+        return {}
+
+
+@pytest.fixture(scope="module")
+def made(lesson_ratings):
+    return fit(lesson_ratings, Model(2, biased=True), solver="scipy", penalty=2.0)
+
+
+class TestPredict:
+    def test_gives_a_float_for_one_user_and_one_item(self, made):
+        value = made.predict(293, 49)
+        assert type(value) is float
+        assert value == made.predictions().loc[293, 49]
+
+    @pytest.mark.parametrize(
+        ("users", "items"),
+        [
+            ([293, 14], [49, 27]),
+            (np.array([293, 14]), np.array([49, 27])),
+            (pd.Series([293, 14]), pd.Index([49, 27])),
+            ((293, 14), iter([49, 27])),
+        ],
+    )
+    def test_gives_an_array_for_many(self, made, users, items):
+        table = made.predictions()
+        np.testing.assert_array_equal(made.predict(users, items), [table.loc[293, 49], table.loc[14, 27]])
+
+    def test_meets_one_user_with_many_items(self, made):
+        np.testing.assert_array_equal(made.predict(293, [49, 27]), made.predict([293, 293], [49, 27]))
+        assert made.predict([293], 49).shape == (1,)
+
+    def test_clips_to_the_scale_unless_told_otherwise(self, lesson_ratings):
+        made = fit(lesson_ratings, Model(5, biased=True), solver="scipy")
+        wild = made.predictions(clip=False)
+        assert wild.to_numpy().max() > 5
+        np.testing.assert_array_equal(made.predictions(), wild.clip(1, 5))
+        user, item = wild.stack().idxmax()
+        assert made.predict(user, item) == 5.0 == made.clip_range[1]
+        assert made.predict(user, item, clip=False) == wild.loc[user, item]
+        unclipped = fit(lesson_ratings, Model(5, biased=True), solver="scipy", clip=False)
+        assert unclipped.predict(user, item) == wild.loc[user, item]
+        assert unclipped.predict(user, item, clip=True) == 5.0
+
+    @pytest.mark.parametrize(
+        ("user", "item", "named"), [(1, 49, "user 1 "), (293, "49", "item '49' "), ([293, "x"], 49, "user 'x' ")]
+    )
+    def test_names_an_unknown_label(self, made, user, item, named):
+        with pytest.raises(UnknownLabelError, match=f"There is no {named}among"):
+            made.predict(user, item)
+
+    def test_answers_for_unknown_labels_by_the_average_and_says_which_they_are(self, made):
+        table = made.predictions(clip=False)
+        known = made.known([293, 1, 293, 1], [49, 49, 2, 2])
+        assert list(known) == [True, False, False, False]
+        assert made.known(293, 49) is True
+        values = made.predict([293, 1, 293, 1], [49, 49, 2, 2], unknown="mean", clip=False)
+        expected = [table.loc[293, 49], table[49].mean(), table.loc[293].mean(), table.to_numpy().mean()]
+        np.testing.assert_allclose(values, expected)
+
+    def test_refuses_another_answer_for_unknown_labels(self, made):
+        with pytest.raises(OptionError, match="choose 'error' or 'mean'"):
+            made.predict(293, 49, unknown="guess")
+
+
+class TestInterval:
+    def test_is_nan_where_the_solver_gives_none(self, made):
+        assert np.isnan(made.predict_interval(293, 49)).all()
+
+    def test_holds_the_middle_eighty_percent_of_a_normal_distribution(self, made):
+        sure = replace(made, uncertainty=Spread())
+        user = made.ratings.users[1]
+        low, high = sure.predict_interval(user, 49, clip=False)
+        assert type(low) is float
+        middle = made.predict(user, 49, clip=False)
+        assert (low, high) == pytest.approx((middle - 1.2815516 * 0.2, middle + 1.2815516 * 0.2))
+
+    def test_is_clipped_as_predictions_are(self, made):
+        low, high = replace(made, uncertainty=Spread()).predict_interval(list(made.ratings.users), 49, level=0.999999)
+        assert low.min() >= 1
+        assert high.max() == 5
+
+    def test_of_unknown_labels_is_nan(self, made):
+        low, _ = replace(made, uncertainty=Spread()).predict_interval([293, 1], 49, unknown="mean")
+        assert list(np.isnan(low)) == [False, True]
+
+    @pytest.mark.parametrize("level", [0, 1, 80])
+    def test_refuses_what_is_no_probability(self, made, level):
+        with pytest.raises(OptionError, match="level is"):
+            made.predict_interval(293, 49, level=level)
+
+
+class TestRecommend:
+    def test_lists_what_is_not_rated_best_first(self, made):
+        table = made.recommend(212)
+        assert list(table.columns) == ["item", "prediction", "low", "high"]
+        assert set(table["item"]) == {49, 79, 99}
+        assert (table["prediction"].diff().dropna() <= 0).all()
+        np.testing.assert_array_equal(table["prediction"], made.predict(212, list(table["item"])))
+
+    def test_cuts_the_list(self, made):
+        assert list(made.recommend(212, n=1)["item"]) == list(made.recommend(212)["item"][:1])
+        assert len(made.recommend(212, n=0)) == 0
+
+    def test_of_who_has_rated_all_is_empty(self, made):
+        assert len(made.recommend(14)) == 0
+
+    def test_leaves_held_out_ratings_out(self, lesson_ratings):
+        made = fit(lesson_ratings, Model(2), solver="scipy", penalty=2.0, valid_pct=0.3, seed=1)
+        assert set(made.recommend(212, n=15)["item"]) == {49, 79, 99}
+
+    def test_orders_by_unclipped_predictions(self, lesson_ratings):
+        made = fit(lesson_ratings, Model(5, biased=True), solver="scipy")
+        for user in lesson_ratings.users:
+            items = list(made.recommend(user)["item"])
+            assert list(made.predict(user, items, clip=False)) == sorted(made.predict(user, items, clip=False))[::-1]
+
+    def test_names_an_unknown_user(self, made):
+        with pytest.raises(UnknownLabelError, match="There is no user 'x'"):
+            made.recommend("x")
+
+    def test_keeps_the_type_of_labels(self, made):
+        assert all(type(item) is int for item in made.recommend(212)["item"].tolist())
+
+
+class TestTables:
+    def test_stand_by_label(self, made, lesson_ratings):
+        assert made.user_factors.shape == (15, 2)
+        assert list(made.item_factors.index) == list(lesson_ratings.items)
+        at = made.predictions(clip=False).loc[293, 49]
+        dot = made.user_factors.loc[293] @ made.item_factors.loc[49]
+        assert at == pytest.approx(made.mean + made.user_bias[293] + made.item_bias[49] + dot)
+
+    def test_says_in_its_repr_what_it_is(self, made):
+        assert repr(made) == (
+            f"<Fit: scipy, bias, 2 factors, RMSE {made.rmse:.6f}. Minimum found: the least of 3 starts, reached by 3.>"
+        )
+
+
+@pytest.fixture
+def saved(made, tmp_path):
+    path = tmp_path / "model.xlc"
+    made.save(path)
+    return path
+
+
+class TestSaving:
+    def test_gives_the_same_fit_back(self, made, saved):
+        again = load(saved)
+        np.testing.assert_array_equal(again.predictions(), made.predictions())
+        assert list(again.predictions().index) == list(made.predictions().index)
+        for name in ("model", "solver", "options", "seed", "status", "message", "rmse", "mae", "valid_rmse", "records"):
+            assert getattr(again, name) == getattr(made, name), name
+        for name in ("iterations", "seconds", "device", "penalised", "clip", "mean"):
+            assert getattr(again, name) == getattr(made, name), name
+        assert again.ratings.equals(made.ratings)
+        assert again.ratings.source == made.ratings.source
+        assert again.recommend(212).equals(made.recommend(212))
+
+    def test_keeps_the_type_of_every_label(self, tmp_path):
+        users = (27, "27", 2.5, dt.date(2024, 5, 1), dt.datetime(2024, 5, 1, 12, 30))
+        ratings = Ratings(
+            users, ("a", "Ünïcode ✓"), [0, 1, 2, 3, 4, 0], [0, 0, 0, 0, 0, 1], [1, 2, 3, 4, 5, 5],
+            user_names={27: "Ann"}, item_names={"a": "A film"}, timestamps=np.arange(6),
+            source=Source("x.xlsx", "S", "A1:B2", "crosstab"), user_title="reader",
+        )  # fmt: skip
+        fit(ratings, Model(1), solver="scipy", penalty=1.0).save(tmp_path / "m.xlc")
+        again = load(tmp_path / "m.xlc").ratings
+        assert again.users == users
+        assert [type(label) for label in again.users] == [type(label) for label in users]
+        assert (again.user_names, again.item_names) == ({27: "Ann"}, {"a": "A film"})
+        assert (again.source, again.user_title) == (ratings.source, "reader")
+        np.testing.assert_array_equal(again.timestamps, np.arange(6))
+
+    def test_keeps_what_was_held_out(self, lesson_ratings, tmp_path):
+        made = fit(lesson_ratings, Model(1), solver="scipy", penalty=1.0, valid_pct=0.2)
+        made.save(tmp_path / "m.xlc")
+        again = load(tmp_path / "m.xlc")
+        assert again.valid_rmse == made.valid_rmse
+        assert again.valid.equals(made.valid)
+
+    def test_holds_no_pickle(self, saved):
+        with np.load(saved, allow_pickle=False) as archive:
+            assert all(archive[name].dtype != object for name in archive.files)
+
+    def test_never_replaces_a_file_unless_forced(self, made, saved):
+        with pytest.raises(CannotWriteError, match="exists already"):
+            made.save(saved)
+        made.save(saved, force=True)
+
+    def test_is_recognised(self, saved, tmp_path):
+        assert is_saved_fit(saved)
+        (tmp_path / "text").write_text("no model")
+        np.savez(tmp_path / "other.npz", a=np.zeros(2))
+        assert not any(is_saved_fit(tmp_path / name) for name in ("text", "other.npz", "missing", "."))
+
+
+class TestLoading:
+    @pytest.mark.parametrize("keep", [0, 1, 100, -1, -100])
+    def test_a_file_cut_short_is_refused_by_name(self, saved, keep):
+        saved.write_bytes(saved.read_bytes()[:keep])
+        with pytest.raises(DamagedFileError, match=r"model\.xlc cannot be loaded"):
+            load(saved)
+
+    def test_a_changed_byte_is_noticed(self, saved):
+        data = bytearray(saved.read_bytes())
+        at = data.index(b"user_factors.npy") + 400
+        data[at] ^= 0xFF
+        saved.write_bytes(data)
+        with pytest.raises(DamagedFileError):
+            load(saved)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda header, arrays: header.pop("model"),
+            lambda header, arrays: header.update(status="splendid"),
+            lambda header, arrays: header.update(model={"n_factors": "x"}),
+            lambda header, arrays: header.update(version="x"),
+            lambda header, arrays: header["ratings"]["users"].pop(),
+            lambda header, arrays: arrays.pop("user_factors"),
+            lambda header, arrays: arrays.update(user_factors=np.zeros((3, 3))),
+            lambda header, arrays: arrays.update({"ratings/values": np.zeros(3)}),
+            lambda header, arrays: arrays.update({"ratings/user_idx": np.full(206, 99)}),
+            lambda header, arrays: arrays.update({"ratings/user_idx": np.full(206, -1)}),
+        ],
+    )
+    def test_a_part_that_does_not_fit_is_noticed(self, saved, change):
+        with np.load(saved) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(arrays.pop("xlcollab.json").tobytes())
+        change(header, arrays)
+        with saved.open("wb") as file:
+            np.savez(file, **{"xlcollab.json": np.frombuffer(json.dumps(header).encode(), np.uint8)}, **arrays)
+        with pytest.raises(DamagedFileError, match=r"model\.xlc cannot be loaded"):
+            load(saved)
+
+    def test_another_kind_of_file_is_refused(self, tmp_path):
+        (tmp_path / "a.xlc").write_text("user,item\n1,2\n")
+        with zipfile.ZipFile(tmp_path / "b.xlc", "w") as archive:
+            archive.writestr("xl/workbook.xml", "<workbook/>")
+        for name in ("a.xlc", "b.xlc"):
+            with pytest.raises(DamagedFileError):
+                load(tmp_path / name)
+
+    def test_a_pickle_is_not_opened(self, tmp_path):
+        np.save(tmp_path / "p.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+        with pytest.raises(DamagedFileError):
+            load(tmp_path / "p.npy")
+
+    def test_a_later_version_asks_for_an_update(self, saved):
+        with np.load(saved) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(arrays.pop("xlcollab.json").tobytes()) | {"version": 99}
+        with saved.open("wb") as file:
+            np.savez(file, **{"xlcollab.json": np.frombuffer(json.dumps(header).encode(), np.uint8)}, **arrays)
+        with pytest.raises(UnsupportedFormatError, match="version 99.*Update xlcollab"):
+            load(saved)
+
+    def test_a_missing_file_is_named(self, tmp_path):
+        with pytest.raises(FileError, match="There is no file .*nowhere"):
+            load(tmp_path / "nowhere.xlc")
+
+
+def test_converged_is_what_the_status_says(made):
+    endings = {status: replace(made, status=status).converged for status in Status}
+    assert [status.name for status, ok in endings.items() if ok] == ["CONVERGED", "COMPLETED"]

@@ -1,0 +1,144 @@
+"""The quick way into tables has to give what the cells give, wherever it takes a sheet at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xlcollab.xlsx.cells import Area, address
+from xlcollab.xlsx.grids import read_grid
+from xlcollab.xlsx.markup import MAIN
+from xlcollab.xlsx.reading import CellReader, read_cells
+from xlcollab.xlsx.workbook import Sheet
+
+SheetOf = Callable[..., Sheet]
+READER = CellReader("S", "p", lambda: ["zero", "one"], frozenset({7}))
+
+
+def part(sheet_data: str) -> bytes:
+    return f'<worksheet xmlns="{MAIN}"><sheetData>{sheet_data}</sheetData></worksheet>'.encode()
+
+
+def test_numbers_texts_and_gaps_are_laid_out_from_the_first_cell_to_the_last() -> None:
+    grid = read_grid(
+        part(
+            '<row r="2"><c r="B2" t="s"><v>1</v></c><c r="C2"><v>3</v></c><c r="E2"><v>-4.5</v></c></row><row r="3"/>'
+            '<row r="4"><c r="C4"><v>1</v></c><c r="D4"><v>2</v></c></row>'
+        ),
+        READER,
+    )
+    assert grid is not None
+    assert grid.area == Area.parse("B2:E4")
+    assert grid.rows == [["one", 3, None, -4.5], [None] * 4, [None, 1, 2, None]]
+
+
+def test_what_is_used_leaves_blank_cells_with_a_style_out() -> None:
+    grid = read_grid(
+        part('<row r="1"><c r="A1" s="1"/><c r="C1"><v>3</v></c><c r="E1" s="1"/></row><row r="2"><c r="A2"/></row>'),
+        READER,
+    )
+    assert grid is not None
+    assert grid.area == Area.parse("A1:E2")
+    assert grid.used == Area.parse("C1")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '<c r="A1"><f>B1</f><v>1</v></c>',
+        "<c r='A1' t='s'><v>0</v></c>",
+        '<c t="s" r="A1"><v>0</v></c>',
+        "<c><v>1</v></c>",
+        '<c r="A1" t="s"><v xml:space="preserve">0</v></c>',
+        '<c r="A1"><v>NaN</v></c>',
+        '<c r="A1"><v>1-2</v></c>',
+        '<c r="A1" t="inlineStr"><is><r><t>a</t></r></is></c>',
+        "",
+    ],
+)
+def test_formulas_and_unusual_markup_are_left_to_the_cells(row: str) -> None:
+    assert read_grid(part(f'<row r="1">{row}</row>'), READER) is None
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '<c r="C1"><v>1</v></c><c r="A1"><v>2</v></c><c r="B1"><v>3</v></c>',
+        '<c r="B1"><v>1</v></c><c r="A1"><v>2</v></c><c r="F1"><v>3</v></c>',
+        '<c r="A1" t="b"><v>1</v></c><c r="B1"><v>2</v></c>',
+        '<c r="A1" s="7"><v>43890</v></c><c r="B1"><v>2</v></c>',
+        '<c r="A1" t="inlineStr"><is><t>a &lt; b</t></is></c><c r="B1"><v>2</v></c>',
+        '<c r="A1" t="e"><v>#N/A</v></c><c r="B1"><v>2</v></c>',
+        '<c r="A1" t="n"><v>1</v></c><c r="B1" s="3" t="s"><v>1</v></c><c r="D1"><v/></c>',
+    ],
+)
+def test_what_it_takes_is_what_the_cells_hold(row: str) -> None:
+    data = part(f'<row r="1">{row}</row>')
+    grid = read_grid(data, READER)
+    assert grid is not None
+    cells = read_cells(data, READER).cells
+    assert {at: grid.part(Area(*at, *at))[0][0] for at in cells} == {at: cell.value for at, cell in cells.items()}
+
+
+CELLS = [
+    's="1"><v>3</v></c>',
+    "><v>-2</v></c>",
+    "><v>2.5</v></c>",
+    't="s"><v>1</v></c>',
+    's="2"/>',
+    't="b"><v>0</v></c>',
+]
+
+
+@given(
+    st.dictionaries(
+        st.tuples(st.integers(1, 5), st.integers(1, 5)),
+        st.sampled_from(
+            [
+                's="1"><v>3</v></c>',
+                "><v>-2</v></c>",
+                "><v>2.5</v></c>",
+                't="s"><v>1</v></c>',
+                's="2"/>',
+                't="b"><v>0</v></c>',
+            ]
+        ),
+    ),
+    st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(0, 5), st.integers(0, 5)),
+)
+def test_every_part_of_a_grid_is_what_the_cells_hold(
+    cells: dict[tuple[int, int], str], corner: tuple[int, int, int, int]
+) -> None:
+    rows: dict[int, str] = {}
+    for (row, col), xml in sorted(cells.items()):
+        rows[row] = rows.get(row, "") + f'<c r="{address(row, col)}" {xml}'.replace(" >", ">")
+    data = part("".join(f'<row r="{row}">{xml}</row>' for row, xml in rows.items()))
+    grid = read_grid(data, READER)
+    assert (grid is None) == (not cells)
+    if grid is not None:
+        row, col, height, width = corner
+        area = Area(row, col, row + height, col + width)
+        found = read_cells(data, READER).cells
+        assert grid.part(area) == [
+            [found[r, c].value if (r, c) in found else None for c in range(col, col + width + 1)]
+            for r in range(row, row + height + 1)
+        ]
+
+
+def test_a_few_cells_at_the_far_corner_are_no_grid_that_fills_the_memory(sheet_of: SheetOf) -> None:
+    rows = "".join(f'<row r="{r}"><c r="A{r}"><v>1</v></c></row>' for r in range(1, 4000))
+    sheet = sheet_of(rows + '<row r="4000"><c r="XFD4000"><v>1</v></c></row>')
+    assert sheet.plain_grid() is None
+    assert sheet.used == Area.parse("A1:XFD4000")
+    assert sheet.values(Area.parse("A1:B2")) == [[1, None], [1, None]]
+
+
+def test_a_patch_is_seen_by_whatever_was_read_before(sheet_of: SheetOf) -> None:
+    sheet = sheet_of('<row r="1"><c r="A1"><v>1</v></c></row>')
+    assert (sheet.used, sheet.values(Area.parse("A1"))) == (Area.parse("A1"), [[1]])
+    sheet.patch({(1, 1): 2, (2, 2): 3})
+    assert (sheet.used, sheet.values(Area.parse("A1"))) == (Area.parse("A1:B2"), [[2]])
+    assert sheet.cells[2, 2].value == 3
