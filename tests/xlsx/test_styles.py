@@ -163,3 +163,18 @@ def test_a_book_without_a_styles_part_gets_one(
     found = openpyxl.load_workbook(tmp_path / "out.xlsx")
     assert found["Look"]["A1"].font.b
     assert not found["Sheet1"]["A1"].font.b
+
+
+def test_writing_a_sheet_again_and_again_appends_its_styles_once(tmp_path: Path) -> None:
+    path, sizes = tmp_path / "run.xlsx", []
+    Workbook.new().save(path)
+    for _ in range(3):
+        book = Workbook.open(path)
+        for sheet in book.sheets:
+            book.remove(sheet.name)
+        new = NewSheet("Look")
+        new.cell(1, 1, 1.5, FULL)
+        book.add(new)
+        book.save(path, force=True)
+        sizes.append(len(book.package.read("xl/styles.xml")))
+    assert sizes == sizes[:1] * 3

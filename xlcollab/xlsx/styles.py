@@ -6,6 +6,7 @@ borders, number formats and formats go to the end of their lists, each in the or
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -78,7 +79,7 @@ class Styles:
     touched: bool = False
     _known: dict[tuple[Style, bool], int] = field(default_factory=dict)
     _differential: dict[Style, int] = field(default_factory=dict)
-    _positions: dict[str, dict[bytes, int]] = field(default_factory=dict)
+    _positions: dict[str, dict[Hashable, int]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, data: bytes, part: str) -> Styles:
@@ -237,8 +238,9 @@ def _copied(parent: etree._Element, element: etree._Element) -> None:
         child.set(name, value)
 
 
-def _canonical(element: etree._Element) -> bytes:
-    return etree.tostring(element, method="c14n", exclusive=True, with_tail=False)
+def _canonical(element: etree._Element) -> Hashable:
+    """What an element says, whatever its prefixes and the order of its attributes."""
+    return element.tag, frozenset(element.attrib.items()), tuple(_canonical(child) for child in element)
 
 
 def _has_font(style: Style) -> bool:
