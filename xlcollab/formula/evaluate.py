@@ -1,7 +1,8 @@
 """Walking a formula's tree: every node becomes a range or values, for all cells of a block at once.
 
 Outside of array formulas a range where one value is wanted is narrowed to the cell in the formula's own row or column
-(implicit intersection), and of an array the first element counts: what a plain ``<f>`` in an .xlsx file means.
+(implicit intersection), and of an array that is left in the end the first element counts: what a plain ``<f>`` in an
+.xlsx file means. Arrays that are written out or computed stay arrays on the way: SUM({1,2}*2) is 6 everywhere.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class Evaluator:
     def one_value(self, operand: Operand) -> Values:
         """What arithmetic sees of an operand."""
         if isinstance(operand, Values):
-            return operand if self.array else self.single(operand)
+            return operand
         if self.array:
             return self.read(operand)
         return self._intersected(operand)

@@ -89,6 +89,8 @@ def _held(sheets: Sheets, sheet: str, area: Area) -> tuple[slice, slice]:
 
 
 def _span(axis: Axis, first: int, last: int) -> slice:
+    if axis.gapless:
+        return slice(max(0, first - axis.first), max(0, min(last - axis.first + 1, len(axis))))
     return slice(int(np.searchsorted(axis.held, first)), int(np.searchsorted(axis.held, last, "right")))
 
 

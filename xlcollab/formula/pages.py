@@ -52,6 +52,8 @@ class Page(Grid):
         self.slot.adjoint = np.zeros(self.num.shape)
         self.slot.shared = True
         self.stored: dict[Area, _Stored] = {}
+        self._standing: list[_Stored] = []
+        self._owner = np.full(self.num.shape, -1, np.int32)  # which of them stands in a cell
         self._kinds = tape.emit(Leaf(), self.kind, self.degree)
         self._seen: dict[tuple[Any, ...], Slot] = {}
 
@@ -75,7 +77,12 @@ class Page(Grid):
         values[...] = self.num[at].ravel()
         slot = self.tape.emit(Leaf(), values.reshape(shape), np.ones((1, 1, 1, 1), np.int8))
         slot.adjoint = adjoint.reshape(shape)
+        self._stand(area, slot)
+
+    def _stand(self, area: Area, slot: Slot) -> None:
         self.stored[area] = _Stored(area, slot)
+        self._owner[self.slices(area)] = len(self._standing)
+        self._standing.append(self.stored[area])
 
     def read(self, found: Range) -> Values:
         """What a frame sees through a range; constants where nothing in it depends on the changing cells."""
@@ -87,7 +94,7 @@ class Page(Grid):
         key = ("numbers", *window)
         if key not in self._seen:
             self._seen[key] = self._whole(found, window) or window_slot(
-                self.tape, self.slot, window, self.degree, self._copies(found)
+                self.tape, self.slot, window, self.degree, self._copies(strided(self._owner, *window))
             )
         num = self._seen[key]
         kind, text = strided(self.kind, *window), None if self.text is None else strided(self.text, *window)
@@ -109,13 +116,13 @@ class Page(Grid):
         axes = (0 if down else 2, 1 if across else 3, 2 if down else 0, 3 if across else 1)
         return stored.slot if axes == (0, 1, 2, 3) else moves.permute(stored.slot, axes)
 
-    def _copies(self, found: Range) -> tuple[Slot, ...]:
-        """Copy to the page what the range may show; returns the copies."""
-        hull = found.hull
+    def _copies(self, owners: NDArray[np.int32]) -> tuple[Slot, ...]:
+        """Copy to the page what stands in the cells that a range may show; returns the copies."""
         copies = []
-        for stored in self.stored.values():
-            if stored.area.clip(hull) is None:
+        for owner in np.unique(owners).tolist():
+            if owner < 0:
                 continue
+            stored = self._standing[owner]
             if stored.copy is None:
                 at = self.slices(stored.area)
                 assert self.slot.adjoint is not None
@@ -135,7 +142,7 @@ class Page(Grid):
         if not self.degree[i, j].any():
             return super().read(found)
         flat = i * len(self.cols) + j
-        copies = self._copies(found)
+        copies = self._copies(self._owner[i, j])
         num = moves.gather(self.slot, flat)
         num.op.through = copies
         kind = self.kind[i, j]
@@ -161,7 +168,7 @@ class Page(Grid):
             if num.shape[:2] == (1, 1) and num.shape[2:] == shape[:2]:  # an array formula that fills an area
                 num = moves.permute(num, (2, 3, 0, 1))
             num = moves.broadcast(num, shape)
-            self.stored[area] = _Stored(area, num)
+            self._stand(area, num)
             self.degree[at] = np.broadcast_to(num.degree, shape)[:, :, 0, 0]
         self._keep_kinds(values, at, shape)
 

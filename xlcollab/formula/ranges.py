@@ -67,13 +67,9 @@ class Range:
     @property
     def hull(self) -> Area:
         """The smallest area that holds what all cells of the frame see."""
-        rows, cols = np.maximum(self.rows, 1), np.maximum(self.cols, 1)
-        return Area(
-            int(rows.min()),
-            int(cols.min()),
-            min(int(rows.max()) + self.height - 1, MAX_ROW),
-            min(int(cols.max()) + self.width - 1, MAX_COL),
-        )
+        top, bottom = _span(self.rows)
+        left, right = _span(self.cols)
+        return Area(top, left, min(bottom + self.height - 1, MAX_ROW), min(right + self.width - 1, MAX_COL))
 
     def clipped(self, last_row: int, last_col: int) -> Range:
         """Whole columns and rows cut off where the sheet's cells end; others as they are."""
@@ -87,6 +83,15 @@ class Range:
         rows = np.where((rows >= 1) & (rows + height - 1 <= MAX_ROW) & (self.rows > 0), rows, 0)
         cols = np.where((cols >= 1) & (cols + width - 1 <= MAX_COL) & (self.cols > 0), cols, 0)
         return Range(self.sheet, rows, cols, height, width)
+
+
+def _span(begins: Ints) -> tuple[int, int]:
+    """The first and last row (or column) that ranges begin at; what is off the sheet counts as the first."""
+    if begins.size == 1:
+        only = max(1, begins.item())
+        return only, only
+    begins = np.maximum(begins, 1)
+    return int(begins.min()), int(begins.max())
 
 
 Union = tuple[Range, ...]
