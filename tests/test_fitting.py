@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -147,7 +148,11 @@ class TestWarnings:
         assert "free parameters for 80 ratings" in message
 
     def test_are_not_given_under_a_penalty(self):
-        fit(ratings_of([1, 2, 3, 4, 5, 5], users=1), Model(5), solver="scipy", penalty=1.0)
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            made = fit(ratings_of([1, 2, 3, 4, 5, 5], users=1), Model(5), solver="scipy", penalty=1.0)
+        assert made.penalised
+        assert seen == []
 
 
 class TestShownFit:

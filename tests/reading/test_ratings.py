@@ -58,8 +58,10 @@ def test_the_arrays_cannot_be_written_to(small):
 
 def test_the_arrays_that_it_was_made_from_stay_as_they_are():
     values = np.array([1.0, 2.0])
-    Ratings.from_arrays([1, 2], [1, 2], values)
+    ratings = Ratings.from_arrays([1, 2], [1, 2], values)
     values[0] = 5
+    assert values.tolist() == [5, 2]
+    assert ratings.values.tolist() == [1, 2]
 
 
 def test_positions_of_labels_are_minus_one_where_unknown(small):

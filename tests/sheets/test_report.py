@@ -86,9 +86,9 @@ def test_predictions_names_the_fit_that_it_shows(fit: Make, report: Write) -> No
 
 
 def test_the_last_fit_is_shown_and_show_overrules(fit: Make, report: Write) -> None:
-    fits = [fit(), fit()]
-    assert "torch" in str(Workbook.open(report(fits).path).sheet("Predictions").cells[2, 1].value)
-    assert "torch" in str(Workbook.open(report(fits, show=fits[0]).path).sheet("Predictions").cells[2, 1].value)
+    fits = [fit(model=Model(2)), fit(model=Model(3)), fit(solver="scipy", penalised=False)]
+    assert "3 factors" in str(Workbook.open(report(fits).path).sheet("Predictions").cells[2, 1].value)
+    assert "2 factors" in str(Workbook.open(report(fits, show=fits[0]).path).sheet("Predictions").cells[2, 1].value)
 
 
 def test_a_shown_fit_has_to_be_among_the_fits(fit: Make, report: Write) -> None:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["fit"]
 
 _EXCEL = {".xlsx", ".xlsm"}
-_PLAIN_SOLVERS = ("scipy", "torch")  # the lesson's two halves
 
 
 @click.command()
@@ -113,13 +112,16 @@ def _check(path: Path, force: bool) -> Path:
 
 
 def _fit_all(ratings: Ratings, solvers: tuple[str, ...], flags: dict[str, Any], **common: Any) -> list[Fit]:
-    from xlcollab.fitting import fit
+    from xlcollab.fitting import PLAIN_SOLVERS, fit
 
     model = {name: flags.pop(name) for name in ("n_factors", "biased", "y_range")}
-    return [
-        fit(ratings, solver=solver, **model, **common, **solver_settings(solver, flags))
-        for solver in solvers or _PLAIN_SOLVERS
-    ]
+    fits = []
+    for solver in solvers or PLAIN_SOLVERS:
+        settings = solver_settings(solver, flags)
+        if solver == "torch" and not solvers:
+            settings.pop("restarts", None)  # torch would minimise without a penalty then, and there'd be no predictions
+        fits.append(fit(ratings, solver=solver, **model, **common, **settings))
+    return fits
 
 
 def _document(source: Path, target: Path | None, ratings: Ratings, fits: list[Fit]) -> dict[str, Any]:

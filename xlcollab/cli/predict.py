@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,7 @@ def predict(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Predict one rating, or one for each row of a file of pairs, with its 80% interval.
+    """Predict one rating, or one for each row of a file of pairs, with its 80% interval if the solver gives one.
 
     SOURCE is a ratings file, a workbook or a saved model.
 
@@ -105,7 +106,7 @@ def predict(
     elif as_json:
         echo_json(rows if pairs is not None else rows[0])
     else:
-        echo_table(["user", "item", "prediction", "80% interval"], [_words(row) for row in rows], numeric=(2,))
+        _echo(["user", "item"], rows, numeric=2)
 
 
 def _rows(fit: Fit, users: list[Any], items: list[Any]) -> list[dict[str, Any]]:
@@ -117,10 +118,17 @@ def _rows(fit: Fit, users: list[Any], items: list[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _words(row: dict[str, Any]) -> list[str]:
-    known = row["low"] == row["low"]  # NaN where the solver gives no interval
-    interval = f"{row['low']:.2f} to {row['high']:.2f}" if known else ""
-    return [*(str(row[key]) for key in ("user", "item") if key in row), f"{row['prediction']:.2f}", interval]
+def _echo(labels: list[str], rows: list[dict[str, Any]], numeric: int, names: list[str] | None = None) -> None:
+    """A table of predictions; the interval and the names only where there are some."""
+    lines = [[*(str(row[label]) for label in labels), f"{row['prediction']:.2f}"] for row in rows]
+    header = [*labels, "prediction"]
+    if any(math.isfinite(row["low"]) for row in rows):
+        header.append("80% interval")
+        lines = [[*line, f"{row['low']:.2f} to {row['high']:.2f}"] for line, row in zip(lines, rows, strict=True)]
+    if names:
+        header.append("name")
+        lines = [[*line, name] for line, name in zip(lines, names, strict=True)]
+    echo_table(header, lines, numeric=(numeric,))
 
 
 @click.command()
@@ -131,7 +139,7 @@ def _words(row: dict[str, Any]) -> list[str]:
 def recommend(
     source: Path, user: str, count: int, solver: str, seed: int, quiet: bool, as_json: bool, **flags: Any
 ) -> None:
-    """List the items that a user has not rated, best first, with their 80% intervals.
+    """List the items that a user has not rated, best first, with 80% intervals if the solver gives them.
 
     SOURCE is a ratings file, a workbook or a saved model.
 
@@ -149,6 +157,4 @@ def recommend(
     if as_json:
         echo_json({"user": user_label, "items": items})
         return
-    header = ["item", "prediction", "80% interval", *(["name"] if names else [])]
-    rows = [[*_words(item), *([names.get(item["item"], "")] if names else [])] for item in items]
-    echo_table(header, rows, numeric=(1,))
+    _echo(["item"], items, numeric=1, names=[names.get(item["item"], "") for item in items] if names else None)

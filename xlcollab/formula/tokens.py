@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 
 from xlcollab.errors import FormulaError
+from xlcollab.xlsx.translate import end_of_brackets
 
 __all__ = ["ERROR_TEXTS", "Token", "tokenise"]
 
@@ -74,24 +75,9 @@ def tokenise(formula: str) -> list[Token]:
             raise FormulaError(f"'={formula}' cannot be read from {formula[start : start + 10]!r} on.")
         kind, text = match.lastgroup, match[0]
         if kind == "bracket":
-            text = formula[start : _end_of_bracket(formula, start)]
+            end = end_of_brackets(formula, start)
+            if not end:
+                raise FormulaError(f"'={formula}' has a '[' that is never closed.")
+            text = formula[start:end]
         tokens.append(Token(kind, text, start, start > position))
         position = start + len(text)
-
-
-def _end_of_bracket(formula: str, start: int) -> int:
-    """The position after the ']' that closes the '[' at ``start``; an apostrophe escapes the sign after it."""
-    depth = 0
-    position = start
-    while position < len(formula):
-        sign = formula[position]
-        if sign == "'":
-            position += 1
-        elif sign == "[":
-            depth += 1
-        elif sign == "]":
-            depth -= 1
-            if depth == 0:
-                return position + 1
-        position += 1
-    raise FormulaError(f"'={formula}' has a '[' that is never closed.")

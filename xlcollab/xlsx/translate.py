@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, column_letters, column_number
 
-__all__ = ["FilledFormula", "move_formula"]
+__all__ = ["FilledFormula", "end_of_brackets", "move_formula"]
 
 # What is copied as it stands comes first, so that nothing inside it is taken for a reference.
 _TOKEN = re.compile(
@@ -83,7 +83,7 @@ def _find_references(text: str) -> Iterator[_Found]:
     position = 0
     while token := _TOKEN.search(text, position):
         if token["bracket"]:
-            position = _end_of_brackets(text, token.start())
+            position = end_of_brackets(text, token.start()) or len(text)
         else:
             position = token.end()
             yield from _references(token)
@@ -142,8 +142,11 @@ def _is_column(letters: str) -> bool:
     return len(letters) < 3 or letters.upper() <= "XFD"
 
 
-def _end_of_brackets(text: str, start: int) -> int:
-    """The position after the bracket that closes the one at ``start``; ``'`` escapes the sign after it."""
+def end_of_brackets(text: str, start: int) -> int:
+    """The position after the bracket that closes the one at ``start``; ``'`` escapes the sign after it.
+
+    0 where nothing closes it.
+    """
     depth = 0
     position = start
     while position < len(text):
@@ -157,4 +160,4 @@ def _end_of_brackets(text: str, start: int) -> int:
             if depth == 0:
                 return position + 1
         position += 1
-    return len(text)
+    return 0
