@@ -1,0 +1,78 @@
+"""``inspect``, ``solve``, ``convert``, ``predict`` and ``recommend``: what they print and with which exit code."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+def test_inspect_names_the_crosstab(run, lesson):
+    document = json.loads(run("inspect", lesson, "--json").stdout)
+    (crosstab,) = document["crosstabs"]
+    assert crosstab == {
+        "sheet": "ratings", "range": "A1:P16", "users": 15, "items": 15, "ratings": 206, "blanks": 19,
+    }  # fmt: skip
+    assert document["solver_models"] == []
+
+
+def test_a_result_is_itself_a_solver_model_that_solve_solves_again(run, lesson, tmp_path):
+    assert run("fit", lesson, "--solver", "scipy", "-o", tmp_path / "result.xlsx").exit_code == 0
+    solved = run("solve", tmp_path / "result.xlsx", "-o", tmp_path / "solved.xlsx", "--json")
+    assert solved.exit_code == 0, solved.output
+    (model,) = json.loads(solved.stdout)["models"]
+    assert set(model) >= {
+        "sheet", "objective", "engine", "sense", "variables", "constraints", "start", "value", "saved", "code",
+        "message", "seconds", "evaluations",
+    }  # fmt: skip
+    assert (model["sheet"], model["variables"], model["constraints"]) == ("scipy", 150, 0)
+    assert model["value"] == pytest.approx(0.39290079, abs=1e-8)
+
+
+def test_solve_without_a_model_says_so(run, lesson, tmp_path):
+    result = run("solve", lesson, "-o", tmp_path / "out.xlsx")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+    assert not (tmp_path / "out.xlsx").exists()
+
+
+def test_convert_there_and_back_gives_the_same_ratings(run, lesson, tmp_path):
+    assert run("convert", lesson, tmp_path / "long.csv").exit_code == 0
+    back = run("convert", tmp_path / "long.csv", tmp_path / "back.xlsx", "--json")
+    assert json.loads(back.stdout) == {
+        "source": str(tmp_path / "long.csv"), "target": str(tmp_path / "back.xlsx"),
+        "users": 15, "items": 15, "ratings": 206,
+    }  # fmt: skip
+    assert run("convert", tmp_path / "back.xlsx", tmp_path / "again.csv").exit_code == 0
+    rows = [sorted((tmp_path / name).read_text().splitlines()) for name in ("long.csv", "again.csv")]
+    assert rows[0] == rows[1]
+
+
+def test_predict_answers_for_one_pair(run, lesson):
+    result = run("predict", lesson, "--user", "293", "--item", "49", "--solver", "torch", "--json")
+    document = json.loads(result.stdout)
+    assert (document["user"], document["item"]) == (293, 49)
+    assert 1 <= document["prediction"] <= 5
+
+
+def test_a_saved_fit_predicts_as_it_did(run, lesson, tmp_path):
+    saved = tmp_path / "model.xlc"
+    assert run("fit", lesson, "--solver", "torch", "--save", saved).exit_code == 0
+    answers = [
+        json.loads(run("predict", source, "--user", "293", "--item", "49", "--json").stdout)["prediction"]
+        for source in (saved, lesson)
+    ]
+    assert answers[0] == pytest.approx(answers[1], abs=1e-12)
+
+
+def test_no_column_of_intervals_where_the_solver_gives_none(run, lesson):
+    result = run("recommend", lesson, "--user", "293", "--solver", "torch")
+    assert result.stdout.splitlines()[0].split() == ["item", "prediction"]
+    assert len(result.stdout.splitlines()) == 4
+
+
+def test_restarts_leave_torch_the_fit_to_predict_with(run, lesson):
+    result = run("fit", lesson, "--restarts", "2", "--json")
+    scipy, torch = json.loads(result.stdout)["fits"]
+    assert "2 starts" in scipy["message"]
+    assert "Adam" in torch["message"]
