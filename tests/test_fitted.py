@@ -2,6 +2,7 @@ import datetime as dt
 import json
 import zipfile
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,9 @@ class Spread:
 
     def sd(self, user_idx, item_idx):
         return 0.1 * (1 + user_idx)
+
+    def quantile(self, probability):
+        return NormalDist().inv_cdf(probability)
 
     def arrays(self):
         return {}

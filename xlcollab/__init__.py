@@ -4,7 +4,7 @@
 
     book.xlsx ─► Workbook ─► Crosstab ─► Ratings ─┐
         │            │                            ├─► fit(ratings, model, solver) ─► Fit ─► sheets ─┐
-        │            │        Model (one formula) ┘      scipy │ torch                              │
+        │            │        Model (one formula) ┘      scipy │ torch │ bayes                      │
         │            └─► SolverModel ─► Program (the sheet's own formulas, with gradient)           │
         │                                   └─► solve ─► values of the changing cells ──────────────┤
         └──────────────────────────── the same Workbook, patched, nothing else touched ◄────────────┘

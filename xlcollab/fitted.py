@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -129,15 +128,15 @@ class Fit:
     ) -> Any:
         """(low, high) between which a rating lies with probability ``level``, shaped as `predict`.
 
-        A normal interval around the unclipped prediction, clipped afterwards; NaN where the solver does not know how
-        sure it is, and for unknown labels.
+        Around the unclipped prediction, clipped afterwards; NaN where the solver does not know how sure it is, and for
+        unknown labels.
         """
         if not 0 < level < 1:
             raise OptionError(f"level is {level:g}; it is a probability between 0 and 1, such as 0.8.")
         user_idx, item_idx, scalar = self._positions(users, items, unknown)
         middle = self.predict_positions(user_idx, item_idx, clip=False)
-        half = NormalDist().inv_cdf((1 + level) / 2) * self._sd(user_idx, item_idx)
-        low, high = self._clipped(middle - half, clip), self._clipped(middle + half, clip)
+        sd, (below, above) = self._sd(user_idx, item_idx), self._quantiles(level)
+        low, high = self._clipped(middle + below * sd, clip), self._clipped(middle + above * sd, clip)
         return (float(low[0]), float(high[0])) if scalar else (low, high)
 
     def known(self, users: Labels, items: Labels) -> Any:
@@ -216,6 +215,12 @@ class Fit:
             known = (user_idx >= 0) & (item_idx >= 0)
             sd[known] = self.uncertainty.sd(user_idx[known], item_idx[known])
         return sd
+
+    def _quantiles(self, level: float) -> tuple[float, float]:
+        """The ends of the interval that holds ``level`` of a standardised rating."""
+        if self.uncertainty is None:
+            return float("nan"), float("nan")
+        return self.uncertainty.quantile((1 - level) / 2), self.uncertainty.quantile((1 + level) / 2)
 
     def _positions(self, users: Labels, items: Labels, unknown: str) -> tuple[IntArray, IntArray, bool]:
         """Positions (N,) of both, −1 where unknown, and whether one user and one item were asked for."""

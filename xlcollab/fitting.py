@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_SOLVER", "PLAIN_SOLVERS", "Fit", "fit", "is_saved_fit", "load", "shown_fit"]
 
-DEFAULT_SOLVER = "torch"
-"""What ``fit(ratings)`` uses: of the solvers there are, the one that holds its factors back, so that it predicts."""
+DEFAULT_SOLVER = "bayes"
+"""What ``fit(ratings)`` uses: the solver made for predicting."""
 
 PLAIN_SOLVERS = ("scipy", "torch")
 """What ``xlcollab fit`` runs when no solver is named: the two halves of the lesson."""
@@ -68,7 +68,7 @@ def fit(
         The model, or its fields. What is given beside a model replaces its fields; what is not given is the solver's
         own default (scipy: a dot product of five factors, as on the lesson's sheet).
     solver
-        ``scipy`` or ``torch``; None takes the one made for predicting.
+        ``scipy``, ``torch`` or ``bayes``; None takes the one made for predicting.
     seed
         A whole number, 0 or more. The same seed gives the same result on the same machine, bit for bit.
     valid, valid_pct
@@ -98,13 +98,17 @@ def fit(
     if model is None:
         model = method.default_model(ratings) if len(ratings) else Model()
     given: dict[str, Any] = {"n_factors": n_factors, "biased": biased, "y_range": y_range}
+    given["at_most"] = None if n_factors is None else False  # a number that the caller names is meant
     model = replace(model, **{name: value for name, value in given.items() if value is not None})
+    if model.at_most and not getattr(method, "chooses_factors", False):
+        raise OptionError(f"Solver {name!r} takes the number of factors that it is given: leave at_most out.")
     _check(ratings, model)
     started = time.perf_counter()
     solution = method.solve(ratings, model, valid=_aligned(valid, ratings), seed=int(seed), on_progress=on_progress)
     seconds = time.perf_counter() - started
     if strict and not solution.status.ok:
         raise NotConvergedError(solution.message)
+    model = solution.model or model
     error = (
         pairs_predicted(model, solution.factors, solution.predictor, ratings.user_idx, ratings.item_idx)
         - ratings.values

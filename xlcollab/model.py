@@ -40,12 +40,14 @@ class Model:
     """Which terms the model has: k factors, biases or not, and the range that a sigmoid squeezes predictions into.
 
     ``n_factors`` may be 0 where there are biases. ``y_range`` is (low, high) in the units of the ratings; None means
-    that predictions are not squeezed.
+    that predictions are not squeezed. ``at_most`` asks a solver that can (bayes) to take as many of the ``n_factors``
+    as predict best; the model that comes back names their number.
     """
 
     n_factors: int = 5
     biased: bool = False
     y_range: tuple[float, float] | None = None
+    at_most: bool = False
 
     def __post_init__(self) -> None:
         k = self.n_factors

@@ -55,11 +55,19 @@ def test_predict_answers_for_one_pair(run, lesson):
     assert 1 <= document["prediction"] <= 5
 
 
+def test_predict_gives_an_interval_by_itself(run, lesson):
+    document = json.loads(run("predict", lesson, "--user", "293", "--item", "49", "--json").stdout)
+    assert document["prediction"] == pytest.approx(4.2, abs=0.1)
+    assert document["low"] < document["prediction"] < document["high"]
+
+
 def test_a_saved_fit_predicts_as_it_did(run, lesson, tmp_path):
     saved = tmp_path / "model.xlc"
     assert run("fit", lesson, "--solver", "torch", "--save", saved).exit_code == 0
     answers = [
-        json.loads(run("predict", source, "--user", "293", "--item", "49", "--json").stdout)["prediction"]
+        json.loads(run("predict", source, "--user", "293", "--item", "49", "--solver", "torch", "--json").stdout)[
+            "prediction"
+        ]
         for source in (saved, lesson)
     ]
     assert answers[0] == pytest.approx(answers[1], abs=1e-12)

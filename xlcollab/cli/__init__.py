@@ -24,7 +24,7 @@ __all__ = ["main"]
 def main() -> None:
     """Collaborative filtering that lives in a spreadsheet.
 
-    Fit the ratings of a workbook with SciPy and PyTorch and get a live workbook back, or solve the Solver models
+    Fit the ratings of a workbook with SciPy, PyTorch or Bayes and get a live workbook back, or solve the Solver models
     that are stored in it.
     """
 

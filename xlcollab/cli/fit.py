@@ -35,7 +35,7 @@ _EXCEL = {".xlsx", ".xlsm"}
 @click.option("-o", "--output", type=PATH, metavar="OUT.xlsx", help="The result workbook.")
 @click.option("--in-place", is_flag=True, help="Write the result sheets into INPUT itself.")
 @click.option("--save", type=PATH, metavar="MODEL.xlc", help="Save the fit that Predictions shows, to predict with.")
-@click.option("--solver", "solvers", multiple=True, metavar="NAME", help="scipy or torch (repeat).")
+@click.option("--solver", "solvers", multiple=True, metavar="NAME", help="scipy, torch or bayes (repeat).")
 @click.option("--valid-pct", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="P", help="Hold out.")
 @reading_flags
 @size_flags

@@ -35,7 +35,7 @@ def _source_flags(command: Any) -> Any:
         bar_flags,
         model_flags,
         reading_flags,
-        click.option("--solver", default="torch", show_default=True, metavar="NAME", help="For ratings: what to fit."),
+        click.option("--solver", default="bayes", show_default=True, metavar="NAME", help="For ratings: what to fit."),
     ):
         command = decorate(command)
     return command

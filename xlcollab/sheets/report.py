@@ -138,7 +138,7 @@ class _Sheets:
         if self.shown is None:
             self.notes.append(
                 "Predictions and Recommendations are left out: without a penalty a fit minimises the error on the "
-                "known ratings alone, and its values for blanks mean nothing. Fit with torch, or with a penalty."
+                "known ratings alone, and its values for blanks mean nothing. Fit with torch, bayes or a penalty."
             )
             return
         position = next((n for n, fit in enumerate(self.fits) if fit is self.shown), None)

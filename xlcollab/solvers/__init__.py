@@ -15,6 +15,7 @@ __all__ = ["SOLVERS", "make_solver", "solver_class", "solver_options"]
 SOLVERS: dict[str, str] = {
     "scipy": "xlcollab.solvers.scipy_minimise:ScipySolver",
     "torch": "xlcollab.solvers.torch_sgd:TorchSolver",
+    "bayes": "xlcollab.solvers.bayes:BayesSolver",
 }
 """Name → ``module:Class``. The module, and with it torch or SciPy, is imported when the solver is first made."""
 

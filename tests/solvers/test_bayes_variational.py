@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+from scipy.special import gammaln
+
+from xlcollab.solvers.bayes.evidence import bound
+from xlcollab.solvers.bayes.filled import spectrum
+from xlcollab.solvers.bayes.intervals import Gaussians, moments
+from xlcollab.solvers.bayes.leave_one_out import Sample, leave_one_out
+from xlcollab.solvers.bayes.observations import Observations
+from xlcollab.solvers.bayes.variational import (
+    Posterior,
+    _gamma_shape,
+    _update_rows,
+    add_factors,
+    snapshot,
+    start,
+    sweep,
+)
+
+
+def observed(m: int = 20, n: int = 15, fill: float = 0.5, seed: int = 0) -> Observations:
+    g = np.random.default_rng(seed)
+    user_idx, item_idx = np.nonzero(g.random((m, n)) < fill)
+    table = g.normal(size=(m, 1)) + g.normal(size=n) + g.normal(size=(m, 2)) @ g.normal(size=(2, n))
+    values = 3 + table[user_idx, item_idx] + 0.5 * g.normal(size=len(user_idx))
+    return Observations.from_arrays(user_idx.astype(np.int32), item_idx.astype(np.int32), values, m, n)
+
+
+def posterior(observations: Observations, factors: int = 2, rank: int = 5, sweeps: int = 3, seed: int = 0) -> Posterior:
+    rng = np.random.default_rng(seed)
+    features = spectrum(observations.by_user, rank, rng), spectrum(observations.by_item, rank, rng)
+    made = start(observations, features, rng)
+    add_factors(made, factors)
+    for _ in range(sweeps):
+        sweep(made)
+    return made
+
+
+@given(seed=st.integers(0, 50), factors=st.integers(0, 4), rank=st.integers(0, 6), fill=st.floats(0.3, 1.0))
+def test_every_sweep_raises_the_evidence_bound(seed: int, factors: int, rank: int, fill: float) -> None:
+    made = posterior(observed(fill=fill, seed=seed), factors, rank, sweeps=1, seed=seed)
+    before = bound(made)
+    for _ in range(6):
+        sweep(made)
+        after = bound(made)
+        assert after >= before - 1e-7 * abs(before)
+        before = after
+
+
+def test_the_bound_is_the_mean_of_what_it_says_over_draws_of_the_posterior() -> None:
+    """E log p(y | x, w) by Monte Carlo, against the closed form behind τ: τ Σ w w E e² = N."""
+    made = posterior(observed())
+    users, items, k = made.users, made.items, made.n_factors
+    g = np.random.default_rng(3)
+    table = made.observations.by_user.values.tocoo()
+    total, draws = 0.0, 400
+    for _ in range(draws):
+        p, q = (
+            side.mean + np.einsum("dab,db->da", np.linalg.cholesky(side.covariance), g.normal(size=side.mean.shape))
+            for side in (users, items)
+        )
+        at = p[table.row], q[table.col]
+        predicted = at[0][:, k] + at[1][:, k] + (at[0][:, :k] * at[1][:, :k]).sum(axis=1)
+        total += float(users.noise[table.row] * items.noise[table.col] @ (table.data - predicted) ** 2) / draws
+    assert made.precision * total == pytest.approx(made.observations.n_ratings, rel=0.02)
+
+
+def test_a_row_is_the_bayesian_regression_on_the_other_side() -> None:
+    made = posterior(observed())
+    users, items, k = made.users, made.items, made.n_factors
+    tau = made.precision
+    _update_rows(users, items, tau)
+    row = 4
+    precision, right = users.precision.copy(), users.precision @ users.prior_mean[row]
+    for column, y in zip(users.order.values[row].indices, users.order.values[row].data, strict=True):
+        weight = tau * users.noise[row] * items.noise[column]
+        z = np.append(items.mean[column, :k], 1.0)
+        covariance = np.zeros((k + 1, k + 1))
+        covariance[:k, :k] = items.covariance[column][:k, :k]
+        precision += weight * (np.outer(z, z) + covariance)
+        of_bias = np.append(items.covariance[column][:k, k], 0.0)  # the bias varies together with the factors
+        right += weight * (z * (y - items.mean[column, k]) - of_bias)
+    np.testing.assert_allclose(users.covariance[row], np.linalg.inv(precision), rtol=1e-10)
+    np.testing.assert_allclose(users.mean[row], np.linalg.solve(precision, right), rtol=1e-10)
+
+
+def test_rows_in_blocks_are_the_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = posterior(observed())
+    for module in ("variational", "observations"):
+        monkeypatch.setattr(f"xlcollab.solvers.bayes.{module}.BLOCK", 3)
+    blocks = posterior(observed())
+    np.testing.assert_allclose(blocks.users.mean, whole.users.mean, rtol=1e-9)
+    assert blocks.precision == pytest.approx(whole.precision)
+
+
+@given(shape=st.floats(0.6, 500.0), spread=st.floats(0.001, 1.0))
+def test_the_shape_of_the_noise_is_the_maximum(shape: float, spread: float) -> None:
+    statistic = -1.0 - spread
+    found = _gamma_shape(shape, statistic)
+
+    def cost(log_shape: float) -> float:
+        a = np.exp(log_shape)
+        return float(gammaln(a) - a * np.log(a) - a * statistic)
+
+    best = np.exp(minimize_scalar(cost, bounds=(np.log(0.5), np.log(1e4)), method="bounded", options={"xatol": 1e-9}).x)
+    assert found == pytest.approx(best, rel=1e-4)
+
+
+def test_a_snapshot_stays_as_it_was() -> None:
+    made = posterior(observed())
+    kept = snapshot(made)
+    before = kept.users.mean.copy(), kept.items.covariance.copy(), kept.users.noise.copy(), kept.precision
+    add_factors(made, 1)
+    sweep(made)
+    np.testing.assert_array_equal(kept.users.mean, before[0])
+    np.testing.assert_array_equal(kept.items.covariance, before[1])
+    np.testing.assert_array_equal(kept.users.noise, before[2])
+    assert kept.precision == before[3]
+
+
+def test_observations_are_standardised_and_the_same_in_both_orders() -> None:
+    made = observed()
+    assert made.by_user.values.data.mean() == pytest.approx(0, abs=1e-12)
+    assert made.by_user.values.data.std() == pytest.approx(1)
+    np.testing.assert_array_equal(made.by_item.values.toarray(), made.by_user.values.toarray().T)
+    np.testing.assert_array_equal(made.by_item.filled.toarray(), (made.by_item.values.toarray() != 0).astype(float))
+    weights = np.arange(15.0)
+    expected = (made.by_user.values.toarray() ** 2) @ weights
+    np.testing.assert_allclose(made.by_user.sums_of_squares(weights), expected)
+
+
+# Features -------------------------------------------------------------------------------------------------------------
+
+
+def test_features_are_the_leading_singular_vectors_of_the_scaled_table() -> None:
+    order = observed(40, 30, 0.3).by_user
+    filled = order.filled.toarray()
+    scaled = filled / np.sqrt(filled.sum(1, keepdims=True)) / filled.sum(0) ** 0.25
+    left, singular, _ = np.linalg.svd(scaled)
+    made = spectrum(order, 30, np.random.default_rng(0))
+    assert made.rank == 30
+    np.testing.assert_allclose(np.abs((made.vectors * left[:, :30]).sum(axis=0))[:20], 1, rtol=1e-6)
+    np.testing.assert_allclose(made.scales / made.scales[0], singular / singular[0], rtol=1e-6)
+    assert np.mean(((made.vectors * made.scales) ** 2).sum(axis=1)) == pytest.approx(1)
+
+
+def test_features_see_which_cells_are_filled_and_not_with_what() -> None:
+    one = observed()
+    other = Observations.from_arrays(
+        *(idx.astype(np.int32) for idx in one.by_user.values.nonzero()),
+        np.random.default_rng(5).random(one.n_ratings),
+        20,
+        15,
+    )
+    made = [spectrum(each.by_item, 5, np.random.default_rng(0)).vectors for each in (one, other)]
+    np.testing.assert_array_equal(made[0], made[1])
+
+
+def test_a_table_of_low_rank_has_no_more_features_than_its_rank() -> None:
+    full = np.nonzero(np.ones((6, 5)))
+    order = Observations.from_arrays(full[0].astype(np.int32), full[1].astype(np.int32), np.arange(30.0), 6, 5).by_user
+    assert spectrum(order, 4, np.random.default_rng(0)).rank == 1
+    assert spectrum(order, 0, np.random.default_rng(0)).rank == 0
+
+
+# Moments and left-out ratings -----------------------------------------------------------------------------------------
+
+
+def test_moments_are_those_of_draws() -> None:
+    g = np.random.default_rng(0)
+    root = 0.3 * g.normal(size=(2, 1, 4, 4))
+    users, items = (Gaussians(g.normal(size=(1, 4)), half @ half.swapaxes(1, 2)) for half in root)
+    mean, variance = moments(users, items, np.array([0], np.int32), np.array([0], np.int32))
+    p, q = (g.multivariate_normal(each.mean[0], each.covariance[0], size=400_000) for each in (users, items))
+    draws = p[:, 3] + q[:, 3] + (p[:, :3] * q[:, :3]).sum(axis=1)
+    assert mean[0] == pytest.approx(draws.mean(), abs=0.01)
+    assert variance[0] == pytest.approx(draws.var(), rel=0.01)
+
+
+def test_left_out_residuals_of_a_regression_are_those_of_fitting_without_the_rating() -> None:
+    """One user, items known exactly: the leverage formula is exact."""
+    made = posterior(observed(), factors=0, rank=0, sweeps=5)
+    items, users, tau = made.items, made.users, made.precision
+    items.covariance[:] = 0.0
+    _update_rows(users, items, tau)
+    row = users.order.values[2]
+    sample = Sample(np.full(row.nnz, 2, np.int32), row.indices, row.data)
+    found = leave_one_out(made, sample)
+    weights = tau * users.noise[2] * items.noise[row.indices]
+    rest = row.data - items.mean[row.indices, 0]
+    for at in range(row.nnz):
+        others = np.arange(row.nnz) != at
+        precision = users.precision[0, 0] + weights[others].sum()
+        bias = (users.precision[0, 0] * users.prior_mean[2, 0] + weights[others] @ rest[others]) / precision
+        assert found.residual[at] == pytest.approx(rest[at] - bias)
+        assert found.sd[at] == pytest.approx(np.sqrt(1 / precision + 1 / weights[at]))

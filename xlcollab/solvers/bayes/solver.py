@@ -1,0 +1,132 @@
+"""The solver: from ratings to factors, intervals and a sentence on how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from xlcollab.errors import OptionError
+from xlcollab.model import Factors, FloatArray, Model, canonical
+from xlcollab.progress import OnProgress
+from xlcollab.solvers.base import Solution, Status
+from xlcollab.solvers.bayes.filled import Spectrum, spectrum
+from xlcollab.solvers.bayes.growth import choose_factors, settle
+from xlcollab.solvers.bayes.intervals import BayesUncertainty
+from xlcollab.solvers.bayes.observations import Observations, Order
+from xlcollab.solvers.bayes.variational import Posterior, add_factors, start
+from xlcollab.solvers.bayes.watch import Watch
+
+if TYPE_CHECKING:
+    from xlcollab.ratings import Ratings
+
+__all__ = ["BayesSolver"]
+
+HIGHEST_RANK = 100  # of the features of which cells are filled; a row with few ratings says too little for more
+
+
+@dataclass(frozen=True)
+class BayesSolver:
+    """Options of the Bayesian solver; none has to be set.
+
+    Parameters
+    ----------
+    tolerance
+        The fit has settled when a sweep raises the evidence bound by less than this, in nats a rating.
+    max_sweeps
+        The most sweeps after the number of factors has been chosen.
+    """
+
+    tolerance: float = 1e-4
+    max_sweeps: int = 200
+
+    name: ClassVar[str] = "bayes"
+    chooses_factors: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.tolerance) and self.tolerance >= 0):
+            raise OptionError(f"tolerance is {self.tolerance!r}; it is 0 or more (1e-4 is usual).")
+        if self.max_sweeps != int(self.max_sweeps) or self.max_sweeps < 1:
+            raise OptionError(f"max_sweeps is {self.max_sweeps!r}; it is a whole number, 1 or more.")
+
+    def default_model(self, ratings: Ratings) -> Model:  # noqa: ARG002 -- part of the protocol
+        """Biases, and as many of 32 factors as predict best."""
+        return Model(n_factors=32, biased=True, at_most=True)
+
+    def solve(
+        self, ratings: Ratings, model: Model, *, valid: Ratings | None, seed: int, on_progress: OnProgress | None
+    ) -> Solution:
+        """The posterior means as factors, and how sure they are."""
+        if not model.biased or model.y_range is not None:
+            raise OptionError("Solver 'bayes' has biases and no y_range: leave both out, or choose another solver.")
+        rng = np.random.default_rng(seed)
+        watch = Watch(ratings, valid, rng, on_progress)
+        posterior = start(watch.observations, _features(watch.observations, rng), rng)
+        if model.at_most:
+            posterior = choose_factors(posterior, watch, _highest(model, watch.observations))
+        else:
+            add_factors(posterior, model.n_factors)
+        settled = not watch.stopped and settle(posterior, watch, tolerance=self.tolerance, limit=self.max_sweeps)
+        fitted = replace(model, n_factors=posterior.n_factors, at_most=False)
+        status, message = _ending(watch, fitted, settled=settled, chosen=model.at_most)
+        return Solution(
+            factors=_factors(posterior, watch, fitted),
+            status=status,
+            message=message,
+            iterations=watch.sweeps,
+            history=watch.history,
+            uncertainty=_uncertainty(posterior, watch),
+            penalised=True,
+            model=fitted,
+        )
+
+    @staticmethod
+    def restore_uncertainty(arrays: Mapping[str, FloatArray]) -> BayesUncertainty:
+        """What a saved fit knows of its certainty."""
+        return BayesUncertainty.from_arrays(arrays)
+
+
+def _features(observations: Observations, rng: np.random.Generator) -> tuple[Spectrum, Spectrum]:
+    """The features of both sides; no more of them than twice the ratings that a row has on average."""
+
+    def of(order: Order) -> Spectrum:
+        return spectrum(order, min(HIGHEST_RANK, 2 * observations.n_ratings // order.n_rows), rng)
+
+    return of(observations.by_user), of(observations.by_item)
+
+
+def _highest(model: Model, observations: Observations) -> int:
+    """No more factors than rows or columns that vary."""
+    return max(0, min(model.n_factors, observations.by_user.n_rows - 1, observations.by_item.n_rows - 1))
+
+
+def _factors(posterior: Posterior, watch: Watch, model: Model) -> Factors:
+    """The posterior means in the units of the ratings, μ the mean of all predictions and both biases centred."""
+    (users, _), (items, _) = watch.everyone(posterior)
+    scale, k = posterior.observations.scale, model.n_factors
+    root = np.sqrt(scale)
+    raw = Factors(root * users[:, :k], root * items[:, :k], scale * users[:, k], scale * items[:, k])
+    centred = canonical(model, raw)
+    level = float(centred.item_bias.mean())
+    mean = centred.mean + level + posterior.observations.mean
+    return replace(centred, item_bias=centred.item_bias - level, mean=mean)
+
+
+def _uncertainty(posterior: Posterior, watch: Watch) -> BayesUncertainty:
+    users, items = watch.everyone(posterior)
+    user_noise, item_noise = watch.noise(posterior)
+    quantiles = watch.left_out(posterior).quantiles
+    return BayesUncertainty(users, items, user_noise, item_noise, quantiles, posterior.observations.scale)
+
+
+def _ending(watch: Watch, model: Model, *, settled: bool, chosen: bool) -> tuple[Status, str]:
+    k = model.n_factors
+    size = "biases alone" if k == 0 else f"{k} factor{'' if k == 1 else 's'}"
+    how = f", chosen by a leave-one-out RMSE of {watch.history[-1]['left_out_rmse']:.4f}" if chosen else ""
+    if watch.stopped:
+        return Status.STOPPED, f"Stopped on request after {watch.sweeps} sweeps with {size}."
+    if settled:
+        return Status.CONVERGED, f"Settled after {watch.sweeps} sweeps with {size}{how}."
+    return Status.LIMIT, f"Not settled within the limit, after {watch.sweeps} sweeps with {size}{how}."

@@ -1,0 +1,114 @@
+"""The fit under observation: what it has learned so far, written down step by step, and whether to go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from xlcollab.model import FloatArray, IntArray
+from xlcollab.progress import OnProgress, Progress
+from xlcollab.solvers.bayes.intervals import Gaussians, moments
+from xlcollab.solvers.bayes.leave_one_out import LeftOut, Sample, leave_one_out
+from xlcollab.solvers.bayes.observations import Observations
+from xlcollab.solvers.bayes.variational import Posterior, Side, sweep
+
+if TYPE_CHECKING:
+    from xlcollab.ratings import Ratings
+
+__all__ = ["Watch"]
+
+SAMPLE = 20_000  # ratings by which the number of factors is judged and the intervals are calibrated
+
+
+class Watch:
+    """Counts sweeps, keeps the history, reports progress and remembers that the caller said stop.
+
+    Users and items without a rating take no part in the fit: they would only slow the priors down.
+    """
+
+    def __init__(
+        self, ratings: Ratings, valid: Ratings | None, rng: np.random.Generator, on_progress: OnProgress | None
+    ) -> None:
+        self._rated = tuple(np.flatnonzero(counts) for counts in (ratings.user_counts, ratings.item_counts))
+        self._sizes = (ratings.n_users, ratings.n_items)
+        user_idx, item_idx = (
+            _renumbered(idx, rated, size)
+            for idx, rated, size in zip((ratings.user_idx, ratings.item_idx), self._rated, self._sizes, strict=True)
+        )
+        m, n = (len(rated) for rated in self._rated)
+        self.observations = Observations.from_arrays(user_idx, item_idx, ratings.values, m, n)
+        self.sweeps = 0
+        self.stopped = False
+        self.history: list[dict[str, float]] = []
+        self._range = ratings.scale
+        self._valid = valid if valid is not None and len(valid) else None
+        self._on_progress = on_progress
+        chosen: slice | npt.NDArray[np.intp] = slice(None)
+        if len(ratings) > SAMPLE:
+            chosen = np.sort(rng.choice(len(ratings), SAMPLE, replace=False))
+        values = (ratings.values[chosen] - self.observations.mean) / self.observations.scale
+        self._sample = Sample(user_idx[chosen], item_idx[chosen], values)
+
+    def sweep(self, posterior: Posterior, times: int) -> None:
+        """Sweep and count."""
+        for _ in range(times):
+            sweep(posterior)
+        self.sweeps += times
+
+    def left_out(self, posterior: Posterior) -> LeftOut:
+        """The leave-one-out residuals of a sample of the training ratings."""
+        return leave_one_out(posterior, self._sample)
+
+    def everyone(self, posterior: Posterior) -> tuple[Gaussians, Gaussians]:
+        """The posterior of all users and of all items; who has no rating is known by the prior alone."""
+        sides = zip((posterior.users, posterior.items), self._rated, self._sizes, strict=True)
+        users, items = (_with_unrated(side, rated, size) for side, rated, size in sides)
+        return users, items
+
+    def noise(self, posterior: Posterior) -> tuple[FloatArray, FloatArray]:
+        """1 / (τ w_u) of all users and 1 / w_i of all items, which multiply to the noise variance of a pair."""
+        users, items = (np.ones(size) for size in self._sizes)
+        users[self._rated[0]], items[self._rated[1]] = 1.0 / posterior.users.noise, 1.0 / posterior.items.noise
+        return users / posterior.precision, items
+
+    def report(self, posterior: Posterior) -> float:
+        """Write a line of history, tell the caller, and return the leave-one-out RMSE in the units of the ratings."""
+        scale = self.observations.scale
+        error = scale * self.left_out(posterior).rmse
+        line = {
+            "sweep": float(self.sweeps),
+            "factors": float(posterior.n_factors),
+            "left_out_rmse": error,
+            "noise_sd": scale / float(np.sqrt(posterior.precision)),
+        }
+        if self._valid is not None:
+            line["valid_rmse"] = self._held_out_rmse(posterior, self._valid)
+        self.history.append(line)
+        if self._on_progress is not None and not self.stopped:
+            progress = Progress(f"fitting, {posterior.n_factors} factors", self.sweeps, value=error)
+            self.stopped = self._on_progress(progress) is True
+        return error
+
+    def _held_out_rmse(self, posterior: Posterior, valid: Ratings) -> float:
+        """Reported only: nothing in the fit looks at it."""
+        mean, _ = moments(*self.everyone(posterior), valid.user_idx, valid.item_idx)
+        predicted = np.clip(self.observations.mean + self.observations.scale * mean, *self._range)
+        return float(np.sqrt(np.mean((predicted - valid.values) ** 2)))
+
+
+def _renumbered(idx: IntArray, rated: npt.NDArray[np.intp], size: int) -> IntArray:
+    """Positions among the rated ones for positions among all."""
+    new = np.full(size, -1, dtype=np.int32)
+    new[rated] = np.arange(len(rated), dtype=np.int32)
+    return new[idx]
+
+
+def _with_unrated(side: Side, rated: npt.NDArray[np.intp], size: int) -> Gaussians:
+    if len(rated) == size:
+        return Gaussians(side.mean, side.covariance)
+    mean = np.tile(side.centre, (size, 1))
+    covariance = np.tile(np.linalg.inv(side.precision), (size, 1, 1))
+    mean[rated], covariance[rated] = side.mean, side.covariance
+    return Gaussians(mean, covariance)
