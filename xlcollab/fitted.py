@@ -134,9 +134,7 @@ class Fit:
         if not 0 < level < 1:
             raise OptionError(f"level is {level:g}; it is a probability between 0 and 1, such as 0.8.")
         user_idx, item_idx, scalar = self._positions(users, items, unknown)
-        middle = self.predict_positions(user_idx, item_idx, clip=False)
-        sd, (below, above) = self._sd(user_idx, item_idx), self._quantiles(level)
-        low, high = self._clipped(middle + below * sd, clip), self._clipped(middle + above * sd, clip)
+        low, high = self.interval_positions(user_idx, item_idx, level=level, clip=clip)
         return (float(low[0]), float(high[0])) if scalar else (low, high)
 
     def known(self, users: Labels, items: Labels) -> Any:
@@ -193,6 +191,20 @@ class Fit:
         values[known] = self.predictor.predict_pairs(user_idx[known], item_idx[known])
         return self._clipped(values, clip)
 
+    def interval_positions(
+        self, user_idx: IntArray, item_idx: IntArray, *, level: float = 0.8, clip: bool | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """(low, high) of (N,) each for positions, as `predict_interval` gives them for labels."""
+        middle = self.predict_positions(user_idx, item_idx, clip=False)
+        sd, (below, above) = self._sd(user_idx, item_idx), self.interval_reach(level)
+        return self._clipped(middle + below * sd, clip), self._clipped(middle + above * sd, clip)
+
+    def interval_reach(self, level: float = 0.8) -> tuple[float, float]:
+        """How many standard deviations from its prediction an interval of ``level`` begins and ends, or NaN."""
+        if self.uncertainty is None:
+            return float("nan"), float("nan")
+        return self.uncertainty.quantile((1 - level) / 2), self.uncertainty.quantile((1 + level) / 2)
+
     @cached_property
     def _with_average(self) -> Factors:
         """The factors with the average user and item appended, where position −1 finds them."""
@@ -215,12 +227,6 @@ class Fit:
             known = (user_idx >= 0) & (item_idx >= 0)
             sd[known] = self.uncertainty.sd(user_idx[known], item_idx[known])
         return sd
-
-    def _quantiles(self, level: float) -> tuple[float, float]:
-        """The ends of the interval that holds ``level`` of a standardised rating."""
-        if self.uncertainty is None:
-            return float("nan"), float("nan")
-        return self.uncertainty.quantile((1 - level) / 2), self.uncertainty.quantile((1 + level) / 2)
 
     def _positions(self, users: Labels, items: Labels, unknown: str) -> tuple[IntArray, IntArray, bool]:
         """Positions (N,) of both, −1 where unknown, and whether one user and one item were asked for."""

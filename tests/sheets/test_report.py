@@ -91,6 +91,20 @@ def test_the_last_fit_is_shown_and_show_overrules(fit: Make, report: Write) -> N
     assert "2 factors" in str(Workbook.open(report(fits, show=fits[0]).path).sheet("Predictions").cells[2, 1].value)
 
 
+def test_intervals_in_the_workbook_are_those_that_the_fit_gives(fit: Make, report: Write, sure: Any) -> None:
+    made = fit(model=Model(3, biased=True), uncertainty=sure)
+    book = Workbook.open(report(made).path)
+    cells = book.sheet("Recommendations").cells
+    titles = {cells[row, col].value: (row, col) for row, col in cells if row < 12 and cells[row, col].formula is None}
+    header = titles["low"][0]
+    found = 0
+    for row in range(header + 1, max(row for row, _ in cells) + 1):
+        user, item, low, high = (cells[row, titles[title][1]].value for title in ("user", "item", "low", "high"))
+        assert (low, high) == pytest.approx(made.predict_interval(user, item), abs=1e-12)
+        found += 1
+    assert found == 19
+
+
 def test_a_shown_fit_has_to_be_among_the_fits(fit: Make, report: Write) -> None:
     with pytest.raises(OptionError, match="not among"):
         report([fit()], show=fit())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import NormalDist
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -85,13 +84,13 @@ class Filled:
         return 4, self.layout.first_column + 2
 
     @property
-    def level(self) -> tuple[int, int]:
-        """Row and column of the level of the intervals."""
+    def below(self) -> tuple[int, int]:
+        """Row and column of where intervals begin, in standard deviations from the prediction (negative)."""
         return 5, self.layout.first_column
 
     @property
-    def spread(self) -> tuple[int, int]:
-        """Row and column of how many standard deviations an interval reaches to either side."""
+    def above(self) -> tuple[int, int]:
+        """Row and column of where intervals end, in standard deviations from the prediction."""
         return 5, self.layout.first_column + 2
 
     # Intervals
@@ -121,19 +120,12 @@ class Filled:
         return np.asarray(uncertainty.sd(user_idx, item_idx), dtype=float)
 
     def interval(self, user_idx: IntArray, item_idx: IntArray) -> tuple[FloatArray, FloatArray]:
-        """r̂ ± z·sd at the level `LEVEL` for N pairs, both ends kept within the scale."""
-        reach = spread_at(LEVEL) * self.sd(user_idx, item_idx)
-        middle = self.mirror.fit.predict_positions(user_idx, item_idx, clip=False)
-        return self._clipped(middle - reach), self._clipped(middle + reach)
+        """Both ends (N,) at the level `LEVEL`, as `Fit.predict_interval` gives them."""
+        return self.mirror.fit.interval_positions(user_idx, item_idx, level=LEVEL)
 
     def _clipped(self, values: FloatArray) -> FloatArray:
         fit = self.mirror.fit
         return np.clip(values, *fit.clip_range) if fit.clip else values
-
-
-def spread_at(level: float) -> float:
-    """How many standard deviations to either side hold this share of a normal distribution."""
-    return NormalDist().inv_cdf((1 + level) / 2)
 
 
 def scattered(mask: BoolArray, values: FloatArray) -> list[list[Any]]:

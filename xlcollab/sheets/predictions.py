@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from xlcollab.sheets import theme
-from xlcollab.sheets.filled import LEVEL, Filled, scattered, spread_at
+from xlcollab.sheets.filled import LEVEL, Filled, scattered
 from xlcollab.sheets.formulas import absolute, clipped
 from xlcollab.sheets.layout import TableLayout
 from xlcollab.sheets.mirror import fit_title
@@ -70,12 +70,12 @@ def _heading(sheet: NewSheet, filled: Filled) -> None:
         sheet.cell(4, first + 1, "to", theme.CENTRED)
         sheet.formula(*filled.highest, f"MAX({known})", high, theme.RATING)
     if filled.has_companions:
-        spread = f"NORMSINV((1+{address(*filled.level)})/2)"
-        sheet.cell(5, 1, "Interval", theme.KEY)
-        sheet.cell(*filled.level, LEVEL, theme.PARAMETER_SHARE)
-        sheet.cell(5, first + 1, "±", theme.CENTRED)
-        sheet.formula(*filled.spread, spread, spread_at(LEVEL), theme.FITTED)
-        sheet.cell(5, first + 3, "standard deviations; see the tables below", theme.BESIDE)
+        below, above = fit.interval_reach(LEVEL)
+        sheet.cell(5, 1, f"{LEVEL:.0%} interval", theme.KEY)
+        sheet.cell(*filled.below, below, theme.FITTED)
+        sheet.cell(5, first + 1, "to", theme.CENTRED)
+        sheet.cell(*filled.above, above, theme.FITTED)
+        sheet.cell(5, first + 3, "standard deviations from the prediction; see the tables below", theme.BESIDE)
 
 
 def _widths(sheet: NewSheet, filled: Filled) -> None:
@@ -142,27 +142,27 @@ def _companions(sheet: NewSheet, filled: Filled) -> list[Area]:
     users, items = pairs[0].astype(np.int32), pairs[1].astype(np.int32)
     low, high = filled.interval(users, items)
     captions = {
-        "low": ("Low end of the interval", low, "-"),
-        "high": ("High end of the interval", high, "+"),
-        "sd": ("Standard deviation of a rating around its prediction, as fitted", filled.sd(users, items), ""),
+        "low": ("Low end of the interval", low, filled.below),
+        "high": ("High end of the interval", high, filled.above),
+        "sd": ("Standard deviation of a rating around its prediction, as fitted", filled.sd(users, items), None),
     }
-    for name, (caption, values, sign) in captions.items():
+    for name, (caption, values, reach) in captions.items():
         layout = filled.companions[name]
         sheet.cell(layout.label_row - 2, 1, caption, theme.HEADING)
         _labels(sheet, filled, layout)
         numbers = scattered(filled.blank, values)
         area = layout.values
-        if sign:
-            sheet.formulas(area.first_row, area.first_col, _end_rows(filled, numbers, sign), theme.INTERVAL)
+        if reach:
+            sheet.formulas(area.first_row, area.first_col, _end_rows(filled, numbers, reach), theme.INTERVAL)
         else:
             sheet.block(area.first_row, area.first_col, numbers, theme.DEVIATION)
     return [filled.companions[name].values for name in ("low", "high")]
 
 
-def _end_rows(filled: Filled, numbers: list[list[Any]], sign: str) -> Iterator[_Pairs]:
-    """r̂ − z·sd or r̂ + z·sd for the blanks of each user."""
+def _end_rows(filled: Filled, numbers: list[list[Any]], reach: tuple[int, int]) -> Iterator[_Pairs]:
+    """r̂ + z·sd for the blanks of each user, with z in the cell ``reach``."""
     formulas, deviations = filled.mirror.formulas, filled.companions["sd"]
-    spread = absolute(*filled.spread)
+    z = absolute(*reach)
     for user, row in enumerate(numbers):
         model = formulas.row(user, [item for item, value in enumerate(row) if value is not None])
         pairs: _Pairs = []
@@ -171,5 +171,5 @@ def _end_rows(filled: Filled, numbers: list[list[Any]], sign: str) -> Iterator[_
                 pairs.append((None, None))
                 continue
             deviation = address(deviations.first_row + user, deviations.first_column + item)
-            pairs.append((_within_scale(filled, f"{next(model)}{sign}{spread}*{deviation}"), value))
+            pairs.append((_within_scale(filled, f"{next(model)}+{z}*{deviation}"), value))
         yield pairs

@@ -75,7 +75,6 @@ PARAMETER = Style(
     color="1F3FBF", number_format="0.0##", align="center",
     top="thin", bottom="thin", left="thin", right="thin", border_color=LINE,
 )  # fmt: skip
-PARAMETER_SHARE = replace(PARAMETER, number_format="0%")
 INTERVAL = Style(italic=True, color=DEEP_BLUE, number_format="0.00", align="center")
 DEVIATION = Style(color=INK, number_format="0.00", align="center")
 OBJECTIVE = Style(
