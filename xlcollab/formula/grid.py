@@ -38,6 +38,13 @@ class Axis:
         """The last row held; 0 in an empty grid."""
         return int(self.held[-1]) if len(self.held) else 0
 
+    def holds(self, wanted: int) -> bool:
+        """Whether a row is held."""
+        if self.gapless:
+            return self.first <= wanted < self.first + len(self.held)
+        at = int(np.searchsorted(self.held, wanted))
+        return at < len(self.held) and int(self.held[at]) == wanted
+
     def positions(self, wanted: Ints) -> Ints:
         """Where the wanted rows lie; ``len(self)`` for those that are not held."""
         if self.gapless:
@@ -130,9 +137,9 @@ class Grid:
 
     def ensure(self, row: int, col: int) -> None:
         """Make room for a cell that the sheet does not hold yet."""
-        rows, cols = np.union1d(self.rows.held, [row]), np.union1d(self.cols.held, [col])
-        if len(rows) == len(self.rows) and len(cols) == len(self.cols):
+        if self.rows.holds(row) and self.cols.holds(col):
             return
+        rows, cols = np.union1d(self.rows.held, [row]), np.union1d(self.cols.held, [col])
         old_rows, old_cols, num, kind, text = self.rows, self.cols, self.num, self.kind, self.text
         Grid.__init__(self, rows, cols)
         into = np.ix_(self.rows.positions(old_rows.held), self.cols.positions(old_cols.held))
