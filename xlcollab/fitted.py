@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from xlcollab.errors import OptionError, UnknownLabelError
+from xlcollab.errors import FitError, OptionError, UnknownLabelError
 from xlcollab.model import Factors, FloatArray, IntArray, Model, predict_all, predict_pairs
 from xlcollab.model_file import coded_labels, damaged, labels_from, read_model_file, write_model_file
+from xlcollab.plots import plot_calibration, plot_history, plot_predictions
 from xlcollab.ratings import Label, Ratings, Source
 from xlcollab.solvers import solver_class
 from xlcollab.solvers.base import Predictor, Status, Uncertainty
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 __all__ = ["Fit", "load", "pairs_predicted"]
 
@@ -243,6 +245,46 @@ class Fit:
         position = self.ratings.user_position(user)
         _refuse_unknown("user", user, position)
         return int(position[0])
+
+    # Held-out ratings, and pictures -----------------------------------------------------------------------------------
+
+    def inside(self, level: float = 0.8, ratings: Ratings | None = None) -> float:
+        """The share of ``ratings`` (None: those held out) that lie inside their intervals; NaN without intervals.
+
+        Calibrated intervals hold a share of ``level``. Ratings of users or items that the fit does not know are left
+        out.
+        """
+        user_idx, item_idx, actual = self._measured(ratings)
+        low, high = self.interval_positions(user_idx, item_idx, level=level)
+        known = np.isfinite(low)
+        if not known.any():
+            return float("nan")
+        return float(np.mean((actual[known] >= low[known]) & (actual[known] <= high[known])))
+
+    def plot_history(self, ax: Axes | None = None) -> Axes:
+        """The error step by step (`history`), drawn by matplotlib."""
+        return plot_history(self.records, ax)
+
+    def plot_predictions(self, ratings: Ratings | None = None, ax: Axes | None = None) -> Axes:
+        """Predicted against actual ``ratings`` (None: those held out), drawn by matplotlib."""
+        user_idx, item_idx, actual = self._measured(ratings)
+        return plot_predictions(actual, self.predict_positions(user_idx, item_idx), ax)
+
+    def plot_calibration(self, ratings: Ratings | None = None, ax: Axes | None = None) -> Axes:
+        """The share of ``ratings`` (None: those held out) inside their intervals, for levels from 10% to 95%."""
+        if self.uncertainty is None:
+            raise FitError(
+                f"Solver {self.solver!r} gives no intervals, so that there is nothing to calibrate: fit bayes."
+            )
+        levels = np.append(np.arange(0.1, 0.95, 0.1), 0.95)
+        return plot_calibration(levels, np.array([self.inside(level, ratings) for level in levels]), ax)
+
+    def _measured(self, ratings: Ratings | None) -> tuple[IntArray, IntArray, FloatArray]:
+        """Positions in this fit's labels (−1: unknown) and values of ``ratings``, (N,) each."""
+        ratings = self.valid if ratings is None else ratings
+        if ratings is None or not len(ratings):
+            raise OptionError("No ratings were held out: fit with valid_pct, or pass the ratings to measure.")
+        return *self.ratings.positions(ratings), ratings.values
 
     # Files ------------------------------------------------------------------------------------------------------------
 

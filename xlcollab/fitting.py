@@ -35,8 +35,8 @@ __all__ = ["DEFAULT_SOLVER", "PLAIN_SOLVERS", "Fit", "fit", "is_saved_fit", "loa
 DEFAULT_SOLVER = "bayes"
 """What ``fit(ratings)`` uses: the solver made for predicting."""
 
-PLAIN_SOLVERS = ("scipy", "torch")
-"""What ``xlcollab fit`` runs when no solver is named: the two halves of the lesson."""
+PLAIN_SOLVERS = ("scipy", "torch", DEFAULT_SOLVER)
+"""What ``xlcollab fit`` runs when no solver is named: the two halves of the lesson, and the one made for predicting."""
 
 _WILD = 5.0
 """Widths of the rating scale that a prediction may lie beyond it before the factors count as too many."""
@@ -171,7 +171,7 @@ def _aligned(valid: Ratings | None, ratings: Ratings) -> Ratings | None:
     """The held-out ratings with positions in the labels of ``ratings``, without those of unknown users or items."""
     if valid is None or (valid.users == ratings.users and valid.items == ratings.items):
         return valid
-    user_idx, item_idx = _positions_in(ratings, valid)
+    user_idx, item_idx = ratings.positions(valid)
     known = (user_idx >= 0) & (item_idx >= 0)
     return replace(
         ratings,
@@ -182,13 +182,9 @@ def _aligned(valid: Ratings | None, ratings: Ratings) -> Ratings | None:
     )
 
 
-def _positions_in(ratings: Ratings, valid: Ratings) -> tuple[Any, Any]:
-    return ratings.user_position(valid.users)[valid.user_idx], ratings.item_position(valid.items)[valid.item_idx]
-
-
 def _held_out_rmse(made: Fit, valid: Ratings) -> float:
     """RMSE of the predictions as `Fit.predict` gives them; unknown users and items are predicted as the average one."""
-    error = made.predict_positions(*_positions_in(made.ratings, valid)) - valid.values
+    error = made.predict_positions(*made.ratings.positions(valid)) - valid.values
     return float(np.sqrt(np.mean(error**2)))
 
 

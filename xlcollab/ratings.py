@@ -143,6 +143,10 @@ class Ratings:
         """The positions (int32) of item labels, -1 where a label is not known; a single label gives an array of one."""
         return positions_of(labels, self._item_positions)
 
+    def positions(self, other: Ratings) -> tuple[IndexArray, IndexArray]:
+        """The positions, among these labels, of the user and the item of each of ``other``'s ratings; -1 if unknown."""
+        return self.user_position(other.users)[other.user_idx], self.item_position(other.items)[other.item_idx]
+
     @cached_property
     def _user_positions(self) -> dict[Label, int]:
         return {label: position for position, label in enumerate(self.users)}

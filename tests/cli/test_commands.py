@@ -81,6 +81,6 @@ def test_no_column_of_intervals_where_the_solver_gives_none(run, lesson):
 
 def test_restarts_leave_torch_the_fit_to_predict_with(run, lesson):
     result = run("fit", lesson, "--restarts", "2", "--json")
-    scipy, torch = json.loads(result.stdout)["fits"]
+    scipy, torch, _ = json.loads(result.stdout)["fits"]
     assert "2 starts" in scipy["message"]
     assert "Adam" in torch["message"]

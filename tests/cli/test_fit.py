@@ -28,6 +28,18 @@ def test_json_holds_the_promised_keys(run, lesson):
     assert (document["users"], document["items"], document["ratings"]) == (15, 15, 206)
 
 
+def test_plain_fit_shapes_the_lessons_fits_and_leaves_bayes_its_choice(run, lesson, tmp_path):
+    target = tmp_path / "result.xlsx"
+    result = run("fit", lesson, "-k", "3", "--y-range", "0.5", "5.5", "-o", target, "--json")
+    assert result.exit_code == 0, result.output
+    scipy, torch, bayes = json.loads(result.stdout)["fits"]
+    assert (scipy["n_factors"], torch["n_factors"], bayes["n_factors"]) == (3, 3, 0)
+    assert "range 0.5 to 5.5" in torch["model"]
+    assert "range" not in bayes["model"]
+    sheet = openpyxl.load_workbook(target)["Predictions"]
+    assert sheet["A2"].value.startswith("Blanks filled by bayes")
+
+
 def test_the_workbook_is_written_and_the_input_stays(run, lesson, tmp_path):
     before = lesson.read_bytes()
     result = run("fit", lesson, "--solver", "scipy", "-o", tmp_path / "result.xlsx")

@@ -35,7 +35,7 @@ _EXCEL = {".xlsx", ".xlsm"}
 @click.option("-o", "--output", type=PATH, metavar="OUT.xlsx", help="The result workbook.")
 @click.option("--in-place", is_flag=True, help="Write the result sheets into INPUT itself.")
 @click.option("--save", type=PATH, metavar="MODEL.xlc", help="Save the fit that Predictions shows, to predict with.")
-@click.option("--solver", "solvers", multiple=True, metavar="NAME", help="scipy, torch or bayes (repeat).")
+@click.option("--solver", "solvers", multiple=True, metavar="NAME", help="scipy, torch, bayes … (repeat).")
 @click.option("--valid-pct", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="P", help="Hold out.")
 @reading_flags
 @size_flags
@@ -62,6 +62,9 @@ def fit(
     **flags: Any,
 ) -> None:
     """Fit the ratings in INPUT and write factors, predictions and errors into a live workbook.
+
+    Without --solver: scipy and torch as in the lesson, with the model that the flags name, and bayes, which chooses its
+    own and fills the blanks.
 
     \b
     xlcollab fit workbooks/movielens_15x15.xlsx -o result.xlsx
@@ -112,15 +115,17 @@ def _check(path: Path, force: bool) -> Path:
 
 
 def _fit_all(ratings: Ratings, solvers: tuple[str, ...], flags: dict[str, Any], **common: Any) -> list[Fit]:
-    from xlcollab.fitting import PLAIN_SOLVERS, fit
+    from xlcollab.fitting import DEFAULT_SOLVER, PLAIN_SOLVERS, fit
 
     model = {name: flags.pop(name) for name in ("n_factors", "biased", "y_range")}
     fits = []
     for solver in solvers or PLAIN_SOLVERS:
         settings = solver_settings(solver, flags)
-        if solver == "torch" and not solvers:
-            settings.pop("restarts", None)  # torch would minimise without a penalty then, and there'd be no predictions
-        fits.append(fit(ratings, solver=solver, **model, **common, **settings))
+        if not solvers and solver == "torch":
+            settings.pop("restarts", None)  # torch would minimise without a penalty then
+        if solvers or solver != DEFAULT_SOLVER:
+            settings |= model  # unasked, the solver made for predicting chooses its model from the ratings
+        fits.append(fit(ratings, solver=solver, **common, **settings))
     return fits
 
 
