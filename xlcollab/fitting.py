@@ -26,6 +26,7 @@ from xlcollab.objective import overshoot
 from xlcollab.progress import OnProgress
 from xlcollab.ratings import Label, Ratings, as_ratings
 from xlcollab.solvers import make_solver
+from xlcollab.solvers.base import Solution, Solver
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,47 +96,53 @@ def fit(
         raise OptionError("Pass the ratings to hold out as valid, or a fraction as valid_pct, not both.")
     if valid_pct is not None:
         ratings, valid = ratings.split(valid_pct=valid_pct, seed=seed)
-    if model is None:
-        model = method.default_model(ratings) if len(ratings) else Model()
-    given: dict[str, Any] = {"n_factors": n_factors, "biased": biased, "y_range": y_range}
-    given["at_most"] = None if n_factors is None else False  # a number that the caller names is meant
-    model = replace(model, **{name: value for name, value in given.items() if value is not None})
-    if model.at_most and not getattr(method, "chooses_factors", False):
-        raise OptionError(f"Solver {name!r} takes the number of factors that it is given: leave at_most out.")
+    model = _model(method, model, ratings, n_factors=n_factors, biased=biased, y_range=y_range)
     _check(ratings, model)
     started = time.perf_counter()
     solution = method.solve(ratings, model, valid=_aligned(valid, ratings), seed=int(seed), on_progress=on_progress)
     seconds = time.perf_counter() - started
     if strict and not solution.status.ok:
         raise NotConvergedError(solution.message)
+    made = _fit_of(solution, ratings, model, solver=name, options=options, seed=int(seed), seconds=seconds, clip=clip)
+    _warn(made)
+    if valid is None:
+        return made
+    return replace(made, valid=valid, valid_rmse=_held_out_rmse(made, valid) if len(valid) else None)
+
+
+def _model(method: Solver, model: Model | None, ratings: Ratings, **given: Any) -> Model:
+    """The model that the solver is to fit: the caller's, or the solver's own, with the fields that were given."""
+    if model is None:
+        model = method.default_model(ratings) if len(ratings) else Model()
+    if given["n_factors"] is not None:
+        given["at_most"] = False  # a number that the caller names is meant
+    model = replace(model, **{name: value for name, value in given.items() if value is not None})
+    if model.at_most and not getattr(method, "chooses_factors", False):
+        raise OptionError(f"Solver {method.name!r} takes the number of factors that it is given: leave at_most out.")
+    return model
+
+
+def _fit_of(solution: Solution, ratings: Ratings, model: Model, **known: Any) -> Fit:
+    """The solution with its ratings, and its error on them."""
     model = solution.model or model
-    error = (
-        pairs_predicted(model, solution.factors, solution.predictor, ratings.user_idx, ratings.item_idx)
-        - ratings.values
-    )
-    made = Fit(
+    predicted = pairs_predicted(model, solution.factors, solution.predictor, ratings.user_idx, ratings.item_idx)
+    error = predicted - ratings.values
+    return Fit(
         ratings=ratings,
         model=model,
         factors=solution.factors,
-        solver=name,
-        options=options,
-        seed=int(seed),
         status=solution.status,
         message=solution.message,
         iterations=solution.iterations,
-        seconds=seconds,
         rmse=float(np.sqrt(np.mean(error**2))),
         mae=float(np.mean(np.abs(error))),
-        valid=valid,
         device=solution.device,
         penalised=solution.penalised,
-        clip=clip,
         records=solution.history,
         uncertainty=solution.uncertainty,
         predictor=solution.predictor,
+        **known,
     )
-    _warn(made)
-    return replace(made, valid_rmse=_held_out_rmse(made, valid)) if valid is not None and len(valid) else made
 
 
 def is_saved_fit(path: str | os.PathLike[str]) -> bool:
