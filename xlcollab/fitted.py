@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from xlcollab.answers.similarity import most_similar
 from xlcollab.errors import FitError, OptionError, UnknownLabelError
 from xlcollab.model import Factors, FloatArray, IntArray, Model, predict_all, predict_pairs
 from xlcollab.model_file import coded_labels, damaged, labels_from, read_model_file, write_model_file
@@ -172,6 +173,28 @@ class Fit:
         low, high = self.predict_interval(user, items)
         columns = {"item": items, "prediction": self.predict(user, items), "low": low, "high": high}
         return pd.DataFrame(columns)
+
+    def similar_items(self, item: Label, n: int = 10) -> pd.DataFrame:
+        """The ``n`` items most like this one, best first: item, similarity.
+
+        ``similarity`` is the cosine q_i·q_j / (‖q_i‖ ‖q_j‖) of their factors, from −1 to 1, 0 where an item's factors
+        are all 0 (`answers.similarity`). Raises `UnknownLabelError`, and `FitError` where there are no factors.
+        """
+        return self._similar("item", item, self.ratings.item_position(item), n)
+
+    def similar_users(self, user: Label, n: int = 10) -> pd.DataFrame:
+        """The ``n`` users most like this one, best first: user, similarity, as `similar_items`."""
+        return self._similar("user", user, self.ratings.user_position(user), n)
+
+    def _similar(self, kind: str, label: Label, position: IntArray, n: int) -> pd.DataFrame:
+        import pandas as pd
+
+        _refuse_unknown(kind, label, position)
+        of_users = kind == "user"
+        vectors = self.factors.user_factors if of_users else self.factors.item_factors
+        positions, cosines = most_similar(vectors, n, position)
+        labels = self.ratings.users if of_users else self.ratings.items
+        return pd.DataFrame({kind: _labels_at(labels, positions[0]), "similarity": cosines[0]})
 
     def predict_matrix(self, *, clip: bool | None = None) -> FloatArray:
         """r̂ (m, n) for every user and item, in the order of ``ratings.users`` and ``ratings.items``."""
