@@ -13,7 +13,7 @@ from typing import Final
 
 from lxml import etree
 
-from xlcollab.xlsx.charts import chart_xml, drawing_xml
+from xlcollab.xlsx.chartxml import chart_xml, drawing_xml
 from xlcollab.xlsx.markup import OFFICE_REL, local_name, main, parse, serialize
 from xlcollab.xlsx.names import WORKBOOK_ORDER, insert_in_order
 from xlcollab.xlsx.newsheet import NewSheet
