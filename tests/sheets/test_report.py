@@ -256,3 +256,22 @@ def test_the_same_fits_give_the_same_bytes(fit: Make, report: Write, tmp_path: P
     first = report(fit(), path=tmp_path / "first.xlsx").path.read_bytes()
     second = report(fit(), path=tmp_path / "second.xlsx").path.read_bytes()
     assert first == second
+
+
+def test_held_out_ratings_may_come_with_labels_of_their_own(
+    fit: Make, ratings: Make, report: Write, wrong_values: Make
+) -> None:
+    train = ratings()
+    valid = Ratings((99, 12), (103, 777), np.array([0, 1, 1]), np.array([0, 0, 1]), np.array([2.0, 3.5, 4.0]))
+    train = train.select(~((train.user_idx == 1) & (train.item_idx == 2)))
+    written = report(fit(train, valid=valid))
+    cells = Workbook.open(written.path).sheet("Predictions").cells
+    assert cells[8, 4].value == 3.5  # user 12, item 103
+    assert wrong_values(written.path) == []
+
+
+def test_users_and_items_without_a_rating_are_named_in_a_note(fit: Make, report: Write) -> None:
+    table = Ratings((1, 2, 3), (10, 20, 30), np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([1.0, 3.0, 5.0]))
+    notes = report(fit(table, Model(1, biased=True))).notes
+    assert "1 user has no rating to fit, and can only be predicted as the average one: 3." in notes
+    assert "1 item has no rating to fit, and can only be predicted as the average one: 30." in notes

@@ -45,15 +45,9 @@ class Filled:
         )
 
     @cached_property
-    def held_out(self) -> FloatArray:
-        """Held-out ratings (m, n), NaN elsewhere."""
-        fit = self.mirror.fit
-        return np.full(self.mirror.known.shape, np.nan) if fit.valid is None else fit.valid.dense()
-
-    @cached_property
     def blank(self) -> BoolArray:
         """Which cells nobody has rated (m, n)."""
-        blank: BoolArray = ~self.mirror.known & np.isnan(self.held_out)
+        blank: BoolArray = ~self.mirror.known & np.isnan(self.mirror.held_out)
         return blank
 
     @cached_property
@@ -65,7 +59,7 @@ class Filled:
     def shown(self) -> FloatArray:
         """What the cells show (m, n): known, held-out, else predicted."""
         known = np.where(self.mirror.known, self.mirror.fit.ratings.dense(), self.predicted)
-        return np.where(np.isnan(self.held_out), known, self.held_out)
+        return np.where(np.isnan(self.mirror.held_out), known, self.mirror.held_out)
 
     def cell(self, user: int, item: int) -> tuple[int, int]:
         """Row and column of the user and item at these positions."""

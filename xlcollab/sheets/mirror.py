@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xlcollab.excel_solver.names import minimise_model, solver_names
-from xlcollab.model import FloatArray
+from xlcollab.model import FloatArray, IntArray
 from xlcollab.sheets import theme
 from xlcollab.sheets.formulas import ModelFormulas
 from xlcollab.sheets.layout import MirrorLayout, rectangles
@@ -58,6 +58,27 @@ class Mirror:
     def known(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Which ratings were fitted (m, n)."""
         return self.fit.ratings.mask()
+
+    @cached_property
+    def held_out(self) -> FloatArray:
+        """The held-out ratings (m, n), NaN elsewhere; without those of users or items that the fit does not know."""
+        table = np.full(self.known.shape, np.nan)
+        if self.fit.valid is not None:
+            users, items = self.held_out_positions
+            there = (users >= 0) & (items >= 0)
+            table[users[there], items[there]] = self.fit.valid.values[there]
+        return table
+
+    @cached_property
+    def held_out_positions(self) -> tuple[IntArray, IntArray]:
+        """Where the held-out ratings stand in the fit, users and items (N,), −1 for those that it does not know."""
+        ratings, valid = self.fit.ratings, self.fit.valid
+        if valid is None:
+            return np.empty(0, np.int32), np.empty(0, np.int32)
+        return (
+            ratings.user_position(valid.users)[valid.user_idx],
+            ratings.item_position(valid.items)[valid.item_idx],
+        )
 
     @cached_property
     def predicted(self) -> FloatArray:
@@ -224,6 +245,8 @@ def _paragraphs(mirror: Mirror) -> Iterator[str]:
         yield "Predictions are values: too many for live formulas."
     if mirror.live and layout.n_changing > EXCEL_LIMIT:
         yield (f"{layout.n_changing:,} changing cells: Excel's own Solver takes {EXCEL_LIMIT}, xlcollab solve all.")
+    if mirror.live and mirror.fit.penalised:
+        yield "The fit was held back by a penalty. Solver is not: it finds a lower RMSE and worse predictions."
     if mirror.fit.valid is not None:
         yield "Held-out ratings are blank here."
 

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from xlcollab.atomic import check_target
 from xlcollab.errors import OptionError
 from xlcollab.fitting import Fit, shown_fit
-from xlcollab.sheets import plan
+from xlcollab.sheets import plan, theme
 from xlcollab.sheets.embeddings import can_be_spelled_out, embeddings_sheet
 from xlcollab.sheets.filled import Filled
 from xlcollab.sheets.mirror import EXCEL_LIMIT, Mirror, fit_title, mirror_sheet, model_name
@@ -119,6 +121,7 @@ class _Sheets:
         for mirror, there in zip(mirrors, on_sheet, strict=True):
             self._add_mirror(mirror, there, summary)
         self._add_workings(mirrors, on_sheet)
+        self._note_unrated()
         first = Summary(summary, mirrors, on_sheet, self.entries, self.notes, self.created)
         self.made.insert(0, summary_sheet(first))
         return self
@@ -179,6 +182,18 @@ class _Sheets:
             self.notes.append(
                 f"{name} is the least RMSE on the known ratings, without a penalty: no promise for blank cells."
             )
+
+    def _note_unrated(self) -> None:
+        ratings = self.fits[0].ratings
+        for kind, labels, counts in (
+            ("user", ratings.users, ratings.user_counts),
+            ("item", ratings.items, ratings.item_counts),
+        ):
+            unrated = [theme.label_text(labels[position]) for position in np.flatnonzero(counts == 0).tolist()]
+            if unrated:
+                some = ", ".join(unrated[:5]) + (", …" if len(unrated) > 5 else "")
+                who = f"1 {kind} has" if len(unrated) == 1 else f"{len(unrated):,} {kind}s have"
+                self.notes.append(f"{who} no rating to fit, and can only be predicted as the average one: {some}.")
 
     def _add_workings(self, mirrors: Sequence[Mirror], on_sheet: Sequence[bool]) -> None:
         spelled = [

@@ -117,6 +117,8 @@ def _fits(sheet: NewSheet, summary: Summary, row: int) -> int:
     for line in _lines(summary, row + 1):
         row += 1
         sheet.cell(row, 1, line.title, theme.KEY_TOP if line.style.wrap else theme.KEY)
+        if line.style.wrap:
+            sheet.height(row, theme.wrapped_height(line.values, _FIT_WIDTH))
         for column, value in enumerate(line.values, 2):
             if isinstance(value, tuple):
                 formula, cached = value

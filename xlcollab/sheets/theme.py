@@ -8,6 +8,7 @@ with any of the usual colour vision deficiencies tell apart, and every text on i
 from __future__ import annotations
 
 import datetime as dt
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ __all__ = [
     "tilted_height",
     "title",
     "with_line_above",
+    "wrapped_height",
 ]
 
 INK, MUTED, LINE, PANEL = "1F2933", "5F6B78", "C3CBD3", "EEF1F4"
@@ -147,6 +149,15 @@ def display_width(text: str) -> float:
 def fitting_width(texts: Iterable[str], least: float, most: float) -> float:
     """A column width in which these texts can be read."""
     return min(most, max([least, *(display_width(text) + 1.5 for text in texts)]))
+
+
+def wrapped_height(texts: Iterable[str], width: float) -> float:
+    """A row height in points in which these texts can be read, each wrapped in a column of this width.
+
+    Said rather than left to the program: not every one measures such rows when it opens a file.
+    """
+    lines = max((len(textwrap.wrap(text, int(width))) for text in texts), default=1)
+    return 15.0 * max(1, lines)
 
 
 def tilted_height(texts: Iterable[str]) -> float:

@@ -22,7 +22,6 @@ _TITLE_ROW, _HEADER_ROW, _FIRST_ROW = 4, 5, 6
 _CHART_COLUMNS, _CHART_ROWS = 8, 18
 _MOST_ROWS = 1_000
 _MOST_LINES = 50  # more are a thicket, and are drawn as one
-_COUNTS = ("epoch", "start", "iteration", "step", "evaluations", "iterations")
 
 Record = dict[str, float]
 
@@ -60,11 +59,12 @@ def _thinned(records: Sequence[Record]) -> Sequence[Record]:
 
 def _table(sheet: NewSheet, fit: Fit, records: Sequence[Record], keys: list[str], column: int) -> None:
     sheet.cell(_TITLE_ROW, column, fit_title(fit), theme.HEADING)
-    for offset, key in enumerate(keys):
-        sheet.cell(_HEADER_ROW, column + offset, _words(key), theme.HEADER)
-    sheet.width(column, column + len(keys) - 1, 11)
+    values = {key: [_number(record.get(key)) for record in records] for key in keys}
+    for offset, key in enumerate(keys, column):
+        sheet.cell(_HEADER_ROW, offset, _words(key), theme.HEADER)
+        sheet.width(offset, offset, theme.fitting_width([_words(key)], 10, 20))
     sheet.width(column + len(keys), column + len(keys), 3)
-    sheet.block(_FIRST_ROW, column, ([_number(r.get(key)) for key in keys] for r in records), [_look(k) for k in keys])
+    sheet.block(_FIRST_ROW, column, zip(*values.values(), strict=True), [_look(key, values[key]) for key in keys])
 
 
 def _chart(sheet: str, fit: Fit, records: Sequence[Record], keys: list[str], column: int) -> Chart | None:
@@ -135,7 +135,8 @@ def _number(value: float | None) -> float | None:
     return int(value) if float(value).is_integer() else float(value)
 
 
-def _look(key: str) -> Style:
-    if key in _COUNTS:
-        return theme.COUNT
-    return theme.SECONDS if key in ("time", "seconds") else theme.ERROR
+def _look(key: str, values: Sequence[float | None]) -> Style:
+    if key in ("time", "seconds"):
+        return theme.SECONDS
+    counted = all(value is None or isinstance(value, int) for value in values)
+    return theme.COUNT if counted and not key.endswith(("rmse", "loss")) else theme.ERROR
