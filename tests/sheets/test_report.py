@@ -266,7 +266,7 @@ def test_held_out_ratings_may_come_with_labels_of_their_own(
     train = train.select(~((train.user_idx == 1) & (train.item_idx == 2)))
     written = report(fit(train, valid=valid))
     cells = Workbook.open(written.path).sheet("Predictions").cells
-    assert cells[8, 4].value == 3.5  # user 12, item 103
+    assert cells[9, 4].value == 3.5  # user 12, item 103
     assert wrong_values(written.path) == []
 
 
