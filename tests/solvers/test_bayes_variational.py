@@ -9,7 +9,8 @@ from scipy.special import gammaln
 
 from xlcollab.solvers.bayes.evidence import bound
 from xlcollab.solvers.bayes.filled import spectrum
-from xlcollab.solvers.bayes.intervals import Gaussians, moments
+from xlcollab.solvers.bayes.fold_in import Gaussians
+from xlcollab.solvers.bayes.intervals import moments
 from xlcollab.solvers.bayes.leave_one_out import Sample, leave_one_out
 from xlcollab.solvers.bayes.observations import Observations
 from xlcollab.solvers.bayes.variational import (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from xlcollab.errors import FitError
 from xlcollab.model import Factors, FloatArray, IntArray, Model
@@ -18,7 +18,7 @@ from xlcollab.progress import OnProgress
 if TYPE_CHECKING:
     from xlcollab.ratings import Ratings
 
-__all__ = ["NoFactors", "Predictor", "Solution", "Solver", "Status", "Uncertainty"]
+__all__ = ["FoldsIn", "NewRow", "NoFactors", "Predictor", "Solution", "Solver", "Status", "Uncertainty"]
 
 
 class Status(Enum):
@@ -45,7 +45,11 @@ class Uncertainty(Protocol):
     """How sure a solver is of each prediction."""
 
     def sd(self, user_idx: IntArray, item_idx: IntArray) -> FloatArray:
-        """Standard deviation of the predictive distribution, noise included, (N,), in the units of the ratings."""
+        """Standard deviation of the predictive distribution, noise included, (N,), in the units of the ratings.
+
+        Position −1 is someone who was not there when the model was fitted, of whom nothing is known; NaN where a
+        solver cannot tell.
+        """
         ...
 
     def quantile(self, probability: float) -> float:
@@ -54,6 +58,45 @@ class Uncertainty(Protocol):
 
     def arrays(self) -> Mapping[str, FloatArray]:
         """What a model file must hold so that the solver's ``restore_uncertainty`` can rebuild this object."""
+        ...
+
+
+class NewRow(Protocol):
+    """A user or item folded into a fit: x = (p, b) with its mean (k + 1,) and covariance (k + 1, k + 1).
+
+    In the gauge and the units of the fit's factors, so that a new user's prediction for item i is
+    μ + mean[k] + b_i + mean[:k]·q_i.
+    """
+
+    @property
+    def mean(self) -> FloatArray: ...  # noqa: D102
+
+    @property
+    def covariance(self) -> FloatArray: ...  # noqa: D102
+
+
+@runtime_checkable
+class FoldsIn(Protocol):
+    """What an `Uncertainty` may offer besides: users and items that were not there, without fitting again.
+
+    Ask with ``isinstance(uncertainty, FoldsIn)``. Positions are those of the other side's rows in the fit, each at most
+    once; without a rating the answer is the average row with the spread of all.
+    """
+
+    def fold_in_user(self, item_idx: IntArray, values: FloatArray) -> NewRow:
+        """A new user from ratings ``values`` (N,) of the items ``item_idx`` (N,)."""
+        ...
+
+    def fold_in_item(self, user_idx: IntArray, values: FloatArray) -> NewRow:
+        """A new item from ratings ``values`` (N,) by the users ``user_idx`` (N,)."""
+        ...
+
+    def sd_of_user(self, user: Any, item_idx: IntArray) -> FloatArray:
+        """Standard deviations (N,), noise included, of the ratings that the folded-in user would give."""
+        ...
+
+    def sd_of_item(self, item: Any, user_idx: IntArray) -> FloatArray:
+        """Standard deviations (N,), noise included, of the ratings that the folded-in item would get."""
         ...
 
 

@@ -21,7 +21,7 @@ import scipy.sparse as sp
 from xlcollab.model import FloatArray
 from xlcollab.solvers.bayes.observations import Order
 
-__all__ = ["Spectrum", "spectrum"]
+__all__ = ["Spectrum", "continued", "spectrum"]
 
 OVERSAMPLING = 10
 POWER_STEPS = 2
@@ -64,6 +64,19 @@ def spectrum(order: Order, rank: int, rng: np.random.Generator) -> Spectrum:
     kept = int(np.count_nonzero(scales[:rank] > 1e-6 * scales[0]))
     length = np.sqrt(table.multiply(table).sum() / order.n_rows)
     return Spectrum(basis @ left[:, :kept], scales[:kept] / length)
+
+
+def continued(order: Order, vectors: FloatArray, weights: FloatArray) -> FloatArray:
+    """What filling each column's cell says of a row that X does not have: g (columns, K), given weights C (R, K).
+
+    A row x of X has the feature U_r = x V S⁻¹ with V = Xᵀ U S⁻¹ (Nyström), so that Cᵀ f = x Xᵀ U S⁻² C for a further
+    row x as well; and x is |J|^{-½} D_c^{-¼} in the cells J that it fills.
+    """
+    table = _scaled(order.filled)
+    right = table.T @ vectors  # (columns, R), V S
+    by_column = np.maximum(np.bincount(order.filled.indices, minlength=order.filled.shape[1]), 1).astype(float)
+    told: FloatArray = right @ (weights / np.sum(right**2, axis=0)[:, None])
+    return told * by_column[:, None] ** -0.25
 
 
 def _scaled(filled: sp.csr_matrix) -> sp.csr_matrix:

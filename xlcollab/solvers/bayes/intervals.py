@@ -9,23 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
 
 from xlcollab.model import FloatArray, IntArray
+from xlcollab.solvers.bayes.fold_in import Gaussians, Row, Rows, fold_in
 
-__all__ = ["PROBABILITIES", "BayesUncertainty", "Gaussians", "moments"]
+__all__ = ["PROBABILITIES", "BayesUncertainty", "moments"]
 
 PROBABILITIES = np.linspace(0.005, 0.995, 199)  # of the quantiles that are kept
 BLOCK = 1 << 14  # pairs whose K × K covariances are in memory at a time
-
-
-class Gaussians(NamedTuple):
-    """The posterior of one side: ``mean`` (d, K) of x = (p, b), and ``covariance`` (d, K, K)."""
-
-    mean: FloatArray
-    covariance: FloatArray
 
 
 def moments(
@@ -54,49 +48,67 @@ def _blocks(n: int) -> Iterator[slice]:
 
 @dataclass(frozen=True, eq=False)
 class BayesUncertainty:
-    """The predictive distribution of every pair, in the units of the ratings.
+    """The predictive distribution of every pair, in the gauge of the fit's factors and the units of the ratings.
 
-    ``scale`` is σ, by which ratings were divided before the fit; ``user_noise`` (m,) and ``item_noise`` (n,) multiply
-    to the noise variance of a pair in units of σ²; ``quantiles`` (199,) are those of (r − r̂) / sd at `PROBABILITIES`.
+    ``level`` is μ; ``quantiles`` (199,) are those of (r − r̂) / sd at `PROBABILITIES`.
     """
 
-    users: Gaussians
-    items: Gaussians
-    user_noise: FloatArray
-    item_noise: FloatArray
+    users: Rows
+    items: Rows
+    level: float
     quantiles: FloatArray
-    scale: float
 
     def sd(self, user_idx: IntArray, item_idx: IntArray) -> FloatArray:
-        """Standard deviation of the predictive distribution, noise included, (N,)."""
-        _, variance = moments(self.users, self.items, user_idx, item_idx)
-        return self.scale * np.sqrt(variance + self.user_noise[user_idx] * self.item_noise[item_idx])
+        """Standard deviation of the predictive distribution, noise included, (N,).
+
+        Position −1 is someone who was not there: anyone like those who were.
+        """
+        users, items = self._with_average
+        _, variance = moments(users.gaussians, items.gaussians, user_idx, item_idx)
+        return np.sqrt(variance + users.noise[user_idx] * items.noise[item_idx])
 
     def quantile(self, probability: float) -> float:
         """How many standard deviations above its prediction a rating lies at most, with that probability."""
         return float(np.interp(probability, PROBABILITIES, self.quantiles))
 
+    def fold_in_user(self, item_idx: IntArray, values: FloatArray) -> Row:
+        """A new user, from ratings ``values`` (N,) of the items ``item_idx`` (N,), each at most once."""
+        return fold_in(self.users, self.items, self.level, item_idx, values)
+
+    def fold_in_item(self, user_idx: IntArray, values: FloatArray) -> Row:
+        """A new item, from ratings ``values`` (N,) by the users ``user_idx`` (N,), each once at most."""
+        return fold_in(self.items, self.users, self.level, user_idx, values)
+
+    def sd_of_user(self, user: Row, item_idx: IntArray) -> FloatArray:
+        """Standard deviations (N,) of the ratings that a folded-in user would give; −1 is an unknown item."""
+        return _sd_of(user, self._with_average[1], item_idx)
+
+    def sd_of_item(self, item: Row, user_idx: IntArray) -> FloatArray:
+        """Standard deviations (N,) of the ratings that a folded-in item would get; −1 is an unknown user."""
+        return _sd_of(item, self._with_average[0], user_idx)
+
+    @cached_property
+    def _with_average(self) -> tuple[Rows, Rows]:
+        """Both sides with the average row appended, where position −1 finds it."""
+        return self.users.with_row(self.users.average), self.items.with_row(self.items.average)
+
     def arrays(self) -> Mapping[str, FloatArray]:
         """What a model file must hold; `from_arrays` is the way back."""
-        return {
-            "users_mean": self.users.mean,
-            "users_covariance": self.users.covariance,
-            "items_mean": self.items.mean,
-            "items_covariance": self.items.covariance,
-            "user_noise": self.user_noise,
-            "item_noise": self.item_noise,
-            "quantiles": self.quantiles,
-            "scale": np.array([self.scale]),
-        }
+        arrays = {"quantiles": self.quantiles, "level": np.array([self.level])}
+        for name, rows in (("users", self.users), ("items", self.items)):
+            arrays |= {f"{name}/{part}": array for part, array in rows.arrays().items()}
+        return arrays
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, FloatArray]) -> BayesUncertainty:
         """From what `arrays` gave."""
-        return cls(
-            users=Gaussians(arrays["users_mean"], arrays["users_covariance"]),
-            items=Gaussians(arrays["items_mean"], arrays["items_covariance"]),
-            user_noise=arrays["user_noise"],
-            item_noise=arrays["item_noise"],
-            quantiles=arrays["quantiles"],
-            scale=float(arrays["scale"][0]),
+        users, items = (
+            Rows.from_arrays({part: arrays[f"{name}/{part}"] for part in Rows.PARTS}) for name in ("users", "items")
         )
+        return cls(users, items, float(arrays["level"][0]), arrays["quantiles"])
+
+
+def _sd_of(row: Row, others: Rows, positions: IntArray) -> FloatArray:
+    one = Gaussians(row.mean[None], row.covariance[None])
+    _, variance = moments(one, others.gaussians, np.zeros(len(positions), np.int32), positions)
+    return np.sqrt(variance + row.noise * others.noise[positions])

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from xlcollab.model import FloatArray, IntArray
-from xlcollab.solvers.bayes.intervals import PROBABILITIES, Gaussians, moments
+from xlcollab.solvers.bayes.fold_in import Gaussians
+from xlcollab.solvers.bayes.intervals import PROBABILITIES, moments
 from xlcollab.solvers.bayes.variational import Posterior
 
 __all__ = ["LeftOut", "Sample", "leave_one_out"]

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from xlcollab.errors import OptionError
-from xlcollab.model import Factors, FloatArray, Model, canonical
+from xlcollab.model import Factors, FloatArray, Model
 from xlcollab.progress import OnProgress
 from xlcollab.solvers.base import Solution, Status
 from xlcollab.solvers.bayes.filled import Spectrum, spectrum
+from xlcollab.solvers.bayes.gauge import turns
 from xlcollab.solvers.bayes.growth import choose_factors, settle
 from xlcollab.solvers.bayes.intervals import BayesUncertainty
 from xlcollab.solvers.bayes.observations import Observations, Order
@@ -71,13 +72,14 @@ class BayesSolver:
         settled = not watch.stopped and settle(posterior, watch, tolerance=self.tolerance, limit=self.max_sweeps)
         fitted = replace(model, n_factors=posterior.n_factors, at_most=False)
         status, message = _ending(watch, fitted, settled=settled, chosen=model.at_most)
+        factors, uncertainty = _shown(posterior, watch)
         return Solution(
-            factors=_factors(posterior, watch, fitted),
+            factors=factors,
             status=status,
             message=message,
             iterations=watch.sweeps,
             history=watch.history,
-            uncertainty=_uncertainty(posterior, watch),
+            uncertainty=uncertainty,
             penalised=True,
             model=fitted,
         )
@@ -102,23 +104,13 @@ def _highest(model: Model, observations: Observations) -> int:
     return max(0, min(model.n_factors, observations.by_user.n_rows - 1, observations.by_item.n_rows - 1))
 
 
-def _factors(posterior: Posterior, watch: Watch, model: Model) -> Factors:
+def _shown(posterior: Posterior, watch: Watch) -> tuple[Factors, BayesUncertainty]:
     """The posterior means in the units of the ratings, μ the mean of all predictions and both biases centred."""
-    (users, _), (items, _) = watch.everyone(posterior)
-    scale, k = posterior.observations.scale, model.n_factors
-    root = np.sqrt(scale)
-    raw = Factors(root * users[:, :k], root * items[:, :k], scale * users[:, k], scale * items[:, k])
-    centred = canonical(model, raw)
-    level = float(centred.item_bias.mean())
-    mean = centred.mean + level + posterior.observations.mean
-    return replace(centred, item_bias=centred.item_bias - level, mean=mean)
-
-
-def _uncertainty(posterior: Posterior, watch: Watch) -> BayesUncertainty:
     users, items = watch.everyone(posterior)
-    user_noise, item_noise = watch.noise(posterior)
-    quantiles = watch.left_out(posterior).quantiles
-    return BayesUncertainty(users, items, user_noise, item_noise, quantiles, posterior.observations.scale)
+    observations = posterior.observations
+    factors, *both = turns(users.mean, items.mean, observations.mean, observations.scale)
+    rows = watch.rows(posterior, (both[0], both[1]))
+    return factors, BayesUncertainty(*rows, factors.mean, watch.left_out(posterior).quantiles)
 
 
 def _ending(watch: Watch, model: Model, *, settled: bool, chosen: bool) -> tuple[Status, str]:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from xlcollab.model import FloatArray, IntArray
+from xlcollab.model import IntArray
 from xlcollab.progress import OnProgress, Progress
-from xlcollab.solvers.bayes.intervals import Gaussians, moments
+from xlcollab.solvers.bayes.filled import continued
+from xlcollab.solvers.bayes.fold_in import Gaussians, RowPrior, Rows
+from xlcollab.solvers.bayes.gauge import Turn
+from xlcollab.solvers.bayes.intervals import moments
 from xlcollab.solvers.bayes.leave_one_out import LeftOut, Sample, leave_one_out
 from xlcollab.solvers.bayes.observations import Observations
 from xlcollab.solvers.bayes.variational import Posterior, Side, sweep
@@ -67,11 +70,29 @@ class Watch:
         users, items = (_with_unrated(side, rated, size) for side, rated, size in sides)
         return users, items
 
-    def noise(self, posterior: Posterior) -> tuple[FloatArray, FloatArray]:
-        """1 / (τ w_u) of all users and 1 / w_i of all items, which multiply to the noise variance of a pair."""
-        users, items = (np.ones(size) for size in self._sizes)
-        users[self._rated[0]], items[self._rated[1]] = 1.0 / posterior.users.noise, 1.0 / posterior.items.noise
-        return users / posterior.precision, items
+    def rows(self, posterior: Posterior, turns: tuple[Turn, Turn]) -> tuple[Rows, Rows]:
+        """All users and all items as the fit shows them, and what is known of those to come."""
+        users, items = self.everyone(posterior)
+        noise = self.observations.scale**2 / posterior.precision  # in the users' rows; the items' is relative to it
+        return (
+            self._shown(posterior.users, users, turns[0], noise, own=0),
+            self._shown(posterior.items, items, turns[1], 1.0, own=1),
+        )
+
+    def _shown(self, side: Side, everyone: Gaussians, turn: Turn, noise: float, *, own: int) -> Rows:
+        told = continued(side.order, side.features.vectors, turn.of_directions(side.weights))
+        filled = np.zeros((self._sizes[1 - own], told.shape[1]))
+        filled[self._rated[1 - own]] = told
+        prior = RowPrior(
+            turn.of_points(side.centre),
+            turn.of_covariances(np.asarray(np.linalg.inv(side.precision), dtype=float)),
+            filled,
+            noise,
+            side.noise_shape,
+        )
+        each = np.full(self._sizes[own], noise)
+        each[self._rated[own]] = noise / side.noise
+        return Rows(turn.of_gaussians(everyone), each, prior)
 
     def report(self, posterior: Posterior) -> float:
         """Write a line of history, tell the caller, and return the leave-one-out RMSE in the units of the ratings."""
