@@ -32,7 +32,7 @@ from xlcollab.formula.syntax import (
     TableReference,
     Unary,
 )
-from xlcollab.formula.values import BLANK, NA, NULL, NUM, NUMBER, VALUE, Values, constant, encode
+from xlcollab.formula.values import BLANK, NA, NULL, NUM, NUMBER, VALUE, Values, constant, constant_error, encode
 from xlcollab.xlsx.cells import Area
 
 __all__ = ["Evaluator", "Operand"]
@@ -273,11 +273,6 @@ class Evaluator:
             return body()
         finally:
             self._variables = outer
-
-
-def constant_error(kind: int) -> Values:
-    """One error value."""
-    return Values(_NAN, np.full((1, 1, 1, 1), kind, np.int8))
 
 
 def _corner(part: Any) -> Any:

@@ -47,6 +47,7 @@ __all__ = [
     "Texts",
     "Values",
     "constant",
+    "constant_error",
     "decode",
     "encode",
     "encode_one",
@@ -148,6 +149,11 @@ class Values:
 def constant(value: Scalar) -> Values:
     """One value, the same for all cells of the block."""
     return encode([[value]])
+
+
+def constant_error(kind: int) -> Values:
+    """One error value, the same for all cells of the block."""
+    return Values(np.full((1, 1, 1, 1), np.nan), np.full((1, 1, 1, 1), kind, np.int8))
 
 
 _NUMERIC_TEXT = re.compile(

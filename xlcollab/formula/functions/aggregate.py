@@ -23,7 +23,7 @@ from xlcollab.formula.functions.declare import (
     known,
 )
 from xlcollab.formula.tape import Slot
-from xlcollab.formula.values import BLANK, DIV0, NA, NUMBER, TEXT, VALUE, Kinds, Values
+from xlcollab.formula.values import BLANK, DIV0, NA, NUMBER, TEXT, VALUE, Kinds, Values, constant_error
 
 TABLE = Table()
 
@@ -141,7 +141,7 @@ def max_(*args: Values) -> Values:
 def sumproduct(*args: Values) -> Values:
     """Σ x y z …, with all that is not a number as 0, TRUE too; #VALUE! where the sizes differ."""
     if len({a.shape[2:] for a in args}) != 1:
-        return Values(ops.full(np.nan), np.full((1, 1, 1, 1), VALUE, np.int8))
+        return constant_error(VALUE)
     parts = [counted(a, coerce_scalars=False) for a in args]
     factors = [ops.where_number(p.mask, p.num) for p in parts]
     errors = combined(p.errors for p in parts)
@@ -175,7 +175,7 @@ def _unequal(a: Values, b: Values) -> bool:
     return a.shape[2:] != b.shape[2:]
 
 
-_NOT_ALIKE = Values(ops.full(np.nan), np.full((1, 1, 1, 1), NA, np.int8))
+_NOT_ALIKE = constant_error(NA)
 
 
 @TABLE.add("SUMXMY2", "AA")

@@ -30,6 +30,7 @@ from xlcollab.formula.values import (
     Kinds,
     Scalar,
     Values,
+    constant_error,
     decode,
     error_kind,
     number_from_text,
@@ -173,7 +174,7 @@ def _read_range(context: Evaluator, operand: Operand) -> Values:
     return operand if isinstance(operand, Values) else context.read(operand)
 
 
-_WRONG_SIZE = Values(ops.full(np.nan), np.full((1, 1, 1, 1), VALUE, np.int8))
+_WRONG_SIZE = constant_error(VALUE)
 
 
 def _count(mask: Any) -> Any:

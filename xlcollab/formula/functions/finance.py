@@ -175,7 +175,8 @@ def _root(f: Callable[[float], float], slope: Callable[[float], float], guess: f
             break
         moved = rate - step
         if moved <= -1.0:
-            moved = (rate - 1.0) / 2
+            rate = (rate - 1.0) / 2  # halfway to where nothing is left, and no sign of a root
+            continue
         if abs(moved - rate) <= 1e-15 * max(1.0, abs(moved)):
             return moved
         rate = moved

@@ -9,7 +9,7 @@ import numpy as np
 
 from xlcollab.formula import ops
 from xlcollab.formula.functions.declare import Table, logical
-from xlcollab.formula.values import BLANK, BOOL, NA, NUMBER, TEXT, Kinds, Values
+from xlcollab.formula.values import BLANK, BOOL, NA, NUMBER, TEXT, Kinds, Values, constant_error
 
 if TYPE_CHECKING:
     from xlcollab.formula.evaluate import Operand
@@ -54,7 +54,7 @@ def isref(what: Operand) -> Values:
 @TABLE.add("NA", "")
 def na() -> Values:
     """#N/A."""
-    return Values(ops.full(np.nan), np.full((1, 1, 1, 1), NA, np.int8))
+    return constant_error(NA)
 
 
 @TABLE.add("N", "V")

@@ -16,7 +16,7 @@ from xlcollab.formula import ops
 from xlcollab.formula.functions.declare import Table, combined, error_of, known, logical
 from xlcollab.formula.syntax import Name, Node, Omitted
 from xlcollab.formula.tape import Slot
-from xlcollab.formula.values import BLANK, BOOL, NA, NUMBER, TEXT, VALUE, Kinds, Values, constant
+from xlcollab.formula.values import BLANK, BOOL, NA, NUMBER, TEXT, VALUE, Kinds, Values, constant, constant_error
 
 if TYPE_CHECKING:
     from xlcollab.formula.evaluate import Evaluator, Operand
@@ -98,7 +98,7 @@ def ifs(context: Evaluator, *args: Any) -> Operand:
 
     def from_pair(i: int) -> Operand:
         if i == len(args):
-            return Values(ops.full(np.nan), np.full((1, 1, 1, 1), NA, np.int8))
+            return constant_error(NA)
         holds, errors = truth(args[i])
         return _lazily(holds, errors, lambda: _branch(context, args[i + 1]), lambda: from_pair(i + 2), context)
 
@@ -112,7 +112,7 @@ def switch(context: Evaluator, value: Values, *args: Any) -> Operand:
 
     def from_pair(i: int) -> Operand:
         if i == len(args):
-            return Values(ops.full(np.nan), np.full((1, 1, 1, 1), NA, np.int8))
+            return constant_error(NA)
         if i == len(args) - 1:
             return _branch(context, args[i])
         holds, errors = truth(compare("=", value, context.values(args[i])))
@@ -237,7 +237,7 @@ def choose(context: Evaluator, index: Values, *choices: Node) -> Operand:
         if 1 <= at <= len(choices):
             return _branch(context, choices[at - 1])
     errors = error_of(index)
-    chosen: Values = Values(ops.full(np.nan), np.full((1, 1, 1, 1), VALUE, np.int8))
+    chosen = constant_error(VALUE)
     for k, node in reversed(list(enumerate(choices, start=1))):
         here = ops.opaque(lambda x, k=k: (np.trunc(x) == k).astype(float), index.num)
         if known(here):

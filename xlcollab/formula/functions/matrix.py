@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from xlcollab.formula import algebra, moves, ops
+from xlcollab.formula import algebra, moves
 from xlcollab.formula.functions.declare import Table, combined, finish, first_error, known
-from xlcollab.formula.values import NUM, NUMBER, VALUE, Kinds, Values
+from xlcollab.formula.values import NUM, NUMBER, VALUE, Kinds, Values, constant_error
 
 TABLE = Table()
 
@@ -24,7 +24,7 @@ def _errors(values: Values) -> Kinds | None:
 
 
 def _value_error() -> Values:
-    return Values(ops.full(np.nan), np.full((1, 1, 1, 1), VALUE, np.int8))
+    return constant_error(VALUE)
 
 
 @TABLE.add("MMULT", "AA")

@@ -25,7 +25,7 @@ from xlcollab.formula.functions.declare import (
     lift,
 )
 from xlcollab.formula.functions.elementary import absolute, exp, log, sqrt
-from xlcollab.formula.values import DIV0, NA, NUM, Values
+from xlcollab.formula.values import DIV0, NA, NUM, Values, constant_error
 
 TABLE = Table()
 
@@ -170,7 +170,7 @@ def _of_pairs(names: str, compute: Callable[[_Pairs], Any]) -> None:
     @TABLE.add(names, "AA")
     def call(a: Values, b: Values) -> Values:
         if a.shape[2] * a.shape[3] != b.shape[2] * b.shape[3]:
-            return Values(ops.full(np.nan), np.full((1, 1, 1, 1), NA, np.int8))
+            return constant_error(NA)
         found = _Pairs(a.map(moves.flat), b.map(moves.flat))
         return finish(compute(found), found.errors, DIV0)
 
@@ -210,7 +210,7 @@ class _Ordered:
     def at(self, position: Any) -> Any:
         """The element at a position from 0, between two of them in proportion; NaN outside."""
         low = ops.opaque(np.floor, position)
-        high = ops.opaque(lambda p, n: np.minimum(np.floor(p) + 1.0, n - 1.0), position, self.count)
+        high = ops.opaque(lambda p, n: np.where(p == n - 1.0, p, np.floor(p) + 1.0), position, self.count)
         a, b = moves.take(self.row, low), moves.take(self.row, high)
         return ops.add(a, ops.multiply(ops.subtract(position, low), ops.subtract(b, a)))
 
