@@ -1,6 +1,3 @@
-import datetime as dt
-import json
-import zipfile
 from dataclasses import replace
 from statistics import NormalDist
 
@@ -8,17 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xlcollab.errors import (
-    CannotWriteError,
-    DamagedFileError,
-    FileError,
-    OptionError,
-    UnknownLabelError,
-    UnsupportedFormatError,
-)
-from xlcollab.fitting import fit, is_saved_fit, load
+from xlcollab.errors import OptionError, UnknownLabelError
+from xlcollab.fitting import fit
 from xlcollab.model import Model
-from xlcollab.ratings import Ratings, Source
 from xlcollab.solvers.base import Status
 
 
@@ -168,131 +157,6 @@ class TestTables:
         assert repr(made) == (
             f"<Fit: scipy, bias, 2 factors, RMSE {made.rmse:.6f}. Minimum found: the least of 3 starts, reached by 3.>"
         )
-
-
-@pytest.fixture
-def saved(made, tmp_path):
-    path = tmp_path / "model.xlc"
-    made.save(path)
-    return path
-
-
-class TestSaving:
-    def test_gives_the_same_fit_back(self, made, saved):
-        again = load(saved)
-        np.testing.assert_array_equal(again.predictions(), made.predictions())
-        assert list(again.predictions().index) == list(made.predictions().index)
-        for name in ("model", "solver", "options", "seed", "status", "message", "rmse", "mae", "valid_rmse", "records"):
-            assert getattr(again, name) == getattr(made, name), name
-        for name in ("iterations", "seconds", "device", "penalised", "clip", "mean"):
-            assert getattr(again, name) == getattr(made, name), name
-        assert again.ratings.equals(made.ratings)
-        assert again.ratings.source == made.ratings.source
-        assert again.recommend(212).equals(made.recommend(212))
-
-    def test_keeps_the_type_of_every_label(self, tmp_path):
-        users = (27, "27", 2.5, dt.date(2024, 5, 1), dt.datetime(2024, 5, 1, 12, 30))
-        ratings = Ratings(
-            users, ("a", "Ünïcode ✓"), [0, 1, 2, 3, 4, 0], [0, 0, 0, 0, 0, 1], [1, 2, 3, 4, 5, 5],
-            user_names={27: "Ann"}, item_names={"a": "A film"}, timestamps=np.arange(6),
-            source=Source("x.xlsx", "S", "A1:B2", "crosstab"), user_title="reader",
-        )  # fmt: skip
-        fit(ratings, Model(1), solver="scipy", penalty=1.0).save(tmp_path / "m.xlc")
-        again = load(tmp_path / "m.xlc").ratings
-        assert again.users == users
-        assert [type(label) for label in again.users] == [type(label) for label in users]
-        assert (again.user_names, again.item_names) == ({27: "Ann"}, {"a": "A film"})
-        assert (again.source, again.user_title) == (ratings.source, "reader")
-        np.testing.assert_array_equal(again.timestamps, np.arange(6))
-
-    def test_keeps_what_was_held_out(self, lesson_ratings, tmp_path):
-        made = fit(lesson_ratings, Model(1), solver="scipy", penalty=1.0, valid_pct=0.2)
-        made.save(tmp_path / "m.xlc")
-        again = load(tmp_path / "m.xlc")
-        assert again.valid_rmse == made.valid_rmse
-        assert again.valid.equals(made.valid)
-
-    def test_holds_no_pickle(self, saved):
-        with np.load(saved, allow_pickle=False) as archive:
-            assert all(archive[name].dtype != object for name in archive.files)
-
-    def test_never_replaces_a_file_unless_forced(self, made, saved):
-        with pytest.raises(CannotWriteError, match="exists already"):
-            made.save(saved)
-        made.save(saved, force=True)
-
-    def test_is_recognised(self, saved, tmp_path):
-        assert is_saved_fit(saved)
-        (tmp_path / "text").write_text("no model")
-        np.savez(tmp_path / "other.npz", a=np.zeros(2))
-        assert not any(is_saved_fit(tmp_path / name) for name in ("text", "other.npz", "missing", "."))
-
-
-class TestLoading:
-    @pytest.mark.parametrize("keep", [0, 1, 100, -1, -100])
-    def test_a_file_cut_short_is_refused_by_name(self, saved, keep):
-        saved.write_bytes(saved.read_bytes()[:keep])
-        with pytest.raises(DamagedFileError, match=r"model\.xlc cannot be loaded"):
-            load(saved)
-
-    def test_a_changed_byte_is_noticed(self, saved):
-        data = bytearray(saved.read_bytes())
-        at = data.index(b"user_factors.npy") + 400
-        data[at] ^= 0xFF
-        saved.write_bytes(data)
-        with pytest.raises(DamagedFileError):
-            load(saved)
-
-    @pytest.mark.parametrize(
-        "change",
-        [
-            lambda header, arrays: header.pop("model"),
-            lambda header, arrays: header.update(status="splendid"),
-            lambda header, arrays: header.update(model={"n_factors": "x"}),
-            lambda header, arrays: header.update(version="x"),
-            lambda header, arrays: header["ratings"]["users"].pop(),
-            lambda header, arrays: arrays.pop("user_factors"),
-            lambda header, arrays: arrays.update(user_factors=np.zeros((3, 3))),
-            lambda header, arrays: arrays.update({"ratings/values": np.zeros(3)}),
-            lambda header, arrays: arrays.update({"ratings/user_idx": np.full(206, 99)}),
-            lambda header, arrays: arrays.update({"ratings/user_idx": np.full(206, -1)}),
-        ],
-    )
-    def test_a_part_that_does_not_fit_is_noticed(self, saved, change):
-        with np.load(saved) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        header = json.loads(arrays.pop("xlcollab.json").tobytes())
-        change(header, arrays)
-        with saved.open("wb") as file:
-            np.savez(file, **{"xlcollab.json": np.frombuffer(json.dumps(header).encode(), np.uint8)}, **arrays)
-        with pytest.raises(DamagedFileError, match=r"model\.xlc cannot be loaded"):
-            load(saved)
-
-    def test_another_kind_of_file_is_refused(self, tmp_path):
-        (tmp_path / "a.xlc").write_text("user,item\n1,2\n")
-        with zipfile.ZipFile(tmp_path / "b.xlc", "w") as archive:
-            archive.writestr("xl/workbook.xml", "<workbook/>")
-        for name in ("a.xlc", "b.xlc"):
-            with pytest.raises(DamagedFileError):
-                load(tmp_path / name)
-
-    def test_a_pickle_is_not_opened(self, tmp_path):
-        np.save(tmp_path / "p.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-        with pytest.raises(DamagedFileError):
-            load(tmp_path / "p.npy")
-
-    def test_a_later_version_asks_for_an_update(self, saved):
-        with np.load(saved) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        header = json.loads(arrays.pop("xlcollab.json").tobytes()) | {"version": 99}
-        with saved.open("wb") as file:
-            np.savez(file, **{"xlcollab.json": np.frombuffer(json.dumps(header).encode(), np.uint8)}, **arrays)
-        with pytest.raises(UnsupportedFormatError, match="version 99.*Update xlcollab"):
-            load(saved)
-
-    def test_a_missing_file_is_named(self, tmp_path):
-        with pytest.raises(FileError, match="There is no file .*nowhere"):
-            load(tmp_path / "nowhere.xlc")
 
 
 def test_converged_is_what_the_status_says(made):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,10 +15,9 @@ import numpy.typing as npt
 from xlcollab.answers.similarity import most_similar
 from xlcollab.errors import FitError, OptionError, UnknownLabelError
 from xlcollab.model import Factors, FloatArray, IntArray, Model, predict_all, predict_pairs
-from xlcollab.model_file import coded_labels, damaged, labels_from, read_model_file, write_model_file
 from xlcollab.plots import plot_calibration, plot_history, plot_predictions
-from xlcollab.ratings import Label, Ratings, Source
-from xlcollab.solvers import solver_class
+from xlcollab.ratings import Label, Ratings
+from xlcollab.saved_fit import read_fit_fields, write_fit_fields
 from xlcollab.solvers.base import Predictor, Status, Uncertainty
 
 if TYPE_CHECKING:
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Fit", "load", "pairs_predicted"]
 
 Labels: TypeAlias = "Label | Iterable[Label]"
-
-_RATING_ARRAYS = ("user_idx", "item_idx", "values", "timestamps")
-_FACTOR_ARRAYS = ("user_factors", "item_factors", "user_bias", "item_bias")
-_PLAIN = ("solver", "options", "seed", "message", "iterations", "seconds", "rmse", "mae", "valid_rmse", "device")
-_PLAIN_MORE = ("penalised", "clip", "records")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -312,23 +307,12 @@ class Fit:
     # Files ------------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Write the fit with its ratings to a file that `load` reads: npz with a JSON header, no pickle inside."""
-        arrays = _rating_arrays("ratings", self.ratings)
-        header = {name: getattr(self, name) for name in (*_PLAIN, *_PLAIN_MORE)}
-        header |= {"status": self.status.value, "mean": self.mean}
-        header |= {"model": asdict(self.model), "ratings": _rating_header(self.ratings)}
-        if self.predictor is None:
-            arrays |= {name: getattr(self.factors, name) for name in _FACTOR_ARRAYS}
-            header["mean"] = self.mean
-        else:
-            arrays |= {f"predictor/{name}": array for name, array in self.predictor.arrays().items()}
-            header["predictor"] = self.predictor.header()
-        if self.valid is not None:
-            arrays |= _rating_arrays("valid", self.valid)
-            header["valid"] = _rating_header(self.valid)
-        if self.uncertainty is not None:
-            arrays |= {f"uncertainty/{name}": array for name, array in self.uncertainty.arrays().items()}
-        write_model_file(path, header, arrays, force=force)
+        """Write the fit with its ratings to a file that `load` reads: npz with a JSON header, no pickle inside.
+
+        Callbacks among the solver's options are left out: they are code.
+        """
+        fields = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
+        write_fit_fields(path, fields, force=force)
 
 
 def pairs_predicted(
@@ -346,77 +330,7 @@ def load(path: str | os.PathLike[str]) -> Fit:
     Raises `DamagedFileError` for a file that is not one, or not whole, and `UnsupportedFormatError` for one of a later
     version.
     """
-    header, arrays = read_model_file(path)
-    try:
-        plain = {name: header[name] for name in (*_PLAIN, *_PLAIN_MORE)}
-        ratings = _ratings_from(header["ratings"], arrays, "ratings")
-        P, Q, b_u, b_i = (arrays[name] for name in _FACTOR_ARRAYS)
-        factors = Factors(P, Q, b_u, b_i, float(header["mean"]))
-        fit = Fit(
-            ratings=ratings,
-            model=Model(**header["model"]),
-            factors=factors,
-            status=Status(header["status"]),
-            valid=_ratings_from(header["valid"], arrays, "valid") if "valid" in header else None,
-            uncertainty=_uncertainty_from(header["solver"], arrays),
-            **plain,
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise damaged(path, "a part of it is missing or changed") from error
-    m, n, k = ratings.n_users, ratings.n_items, fit.model.n_factors
-    shapes = [getattr(fit.factors, name).shape for name in _FACTOR_ARRAYS]
-    if shapes != [(m, k), (n, k), (m,), (n,)]:
-        raise damaged(path, "its factors do not fit its users and items")
-    return fit
-
-
-def _rating_arrays(prefix: str, ratings: Ratings) -> dict[str, npt.NDArray[Any]]:
-    arrays = {f"{prefix}/{name}": getattr(ratings, name) for name in _RATING_ARRAYS}
-    return {name: array for name, array in arrays.items() if array is not None}
-
-
-def _rating_header(ratings: Ratings) -> dict[str, Any]:
-    header: dict[str, Any] = {"users": coded_labels(ratings.users), "items": coded_labels(ratings.items)}
-    for names in ("user_names", "item_names"):
-        given = getattr(ratings, names)
-        header[names] = [coded_labels(given), list(given.values())]
-    header |= {"user_title": ratings.user_title, "item_title": ratings.item_title}
-    header["source"] = None if ratings.source is None else asdict(ratings.source)
-    return header
-
-
-def _ratings_from(header: Mapping[str, Any], arrays: Mapping[str, Any], prefix: str) -> Ratings:
-    user_names, item_names = (
-        dict(zip(labels_from(header[names][0]), header[names][1], strict=True))
-        for names in ("user_names", "item_names")
-    )
-    ratings = Ratings(
-        users=labels_from(header["users"]),
-        items=labels_from(header["items"]),
-        user_idx=arrays[f"{prefix}/user_idx"],
-        item_idx=arrays[f"{prefix}/item_idx"],
-        values=arrays[f"{prefix}/values"],
-        timestamps=arrays.get(f"{prefix}/timestamps"),
-        user_names=user_names,
-        item_names=item_names,
-        user_title=header["user_title"],
-        item_title=header["item_title"],
-        source=None if header["source"] is None else Source(**header["source"]),
-    )
-    sizes = {len(ratings.user_idx), len(ratings.item_idx), len(ratings.values)}
-    inside = all(
-        (idx >= 0).all() and (idx < n).all()
-        for idx, n in ((ratings.user_idx, ratings.n_users), (ratings.item_idx, ratings.n_items))
-    )
-    if len(sizes) != 1 or not inside:
-        raise ValueError("ratings that point outside their users and items")
-    return ratings
-
-
-def _uncertainty_from(solver: str, arrays: Mapping[str, Any]) -> Uncertainty | None:
-    prefix = "uncertainty/"
-    own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-    return solver_class(solver).restore_uncertainty(own) if own else None
+    return Fit(**read_fit_fields(path))
 
 
 def _refuse_unknown(kind: str, labels: Labels, idx: IntArray) -> None:

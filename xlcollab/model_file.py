@@ -1,7 +1,8 @@
 """Model files: arrays and a header in one npz file, without pickle, versioned and checked on load.
 
-The header is JSON, kept as the bytes of an array of its own. Labels keep their type: in the header an int, a float or a
-text stands for itself, a date as ``{"date": "2024-05-01"}``, a date with a time as ``{"datetime": …}``.
+The header is JSON, kept as the bytes of an array of its own; it lists the arrays with their types and shapes. Labels
+keep their type: in the header an int, a float or a text stands for itself, a date as ``{"date": "2024-05-01"}``, a date
+with a time as ``{"datetime": …}``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,12 +28,19 @@ __all__ = ["coded_labels", "is_model_file", "labels_from", "read_model_file", "w
 _HEADER = "xlcollab.json"
 _VERSION = 1
 
+_UNREADABLE = (
+    *(OSError, EOFError, zipfile.BadZipFile, struct.error, zlib.error),
+    *(ValueError, KeyError, TypeError, AttributeError),
+    *(RuntimeError, MemoryError, OverflowError),  # a zip that claims to be encrypted, an array to be enormous
+)
+"""What NumPy and zipfile raise for a file in which any byte may be wrong."""
+
 
 def write_model_file(
     path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], *, force: bool
 ) -> None:
     """Write the file whole or not at all (`atomic_write`); ``force`` replaces one that exists."""
-    text = json.dumps({"version": _VERSION, **header}, ensure_ascii=False)
+    text = json.dumps({"version": _VERSION, "arrays": _shapes(arrays), **header}, ensure_ascii=False)
     with atomic_write(path, force=force) as file:
         contents: dict[str, Any] = {_HEADER: np.frombuffer(text.encode(), np.uint8), **arrays}
         np.savez(file, **contents)
@@ -58,7 +68,9 @@ def read_model_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays.pop(_HEADER).tobytes())
         version = int(header["version"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        if version < 1 or (version == _VERSION and header["arrays"] != _shapes(arrays)):
+            raise ValueError("not what was written")
+    except _UNREADABLE as error:
         raise damaged(path, "it is no model file, or a part of it is missing or changed") from error
     if version > _VERSION:
         raise UnsupportedFormatError(
@@ -66,6 +78,11 @@ def read_model_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[
             " Update xlcollab."
         )
     return header, arrays
+
+
+def _shapes(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, list[Any]]:
+    """Type and shape of each array, for the header: an array may not be missing, nor be another one."""
+    return {name: [array.dtype.str, *array.shape] for name, array in arrays.items()}
 
 
 def damaged(path: str | os.PathLike[str], reason: str) -> DamagedFileError:
