@@ -25,13 +25,15 @@ __all__ = ["solve"]
 @click.option("--engine", type=click.Choice(["grg", "lp"]), help="Overrule the stored solving method.")
 @click.option("--restarts", type=click.IntRange(1), metavar="N", help="Starts of a nonlinear model; 1: the saved one.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
-@click.option("--strict", is_flag=True, help="Exit with code 3, and write nothing, if a model did not converge.")
+@click.option("--strict", is_flag=True, help="Exit with code 3, and write nothing, unless all were solved.")
 @writing_flags
 @bar_flags
 @json_flag
 @named_errors
 def solve(book: Path, output: Path | None, in_place: bool, quiet: bool, as_json: bool, **settings: Any) -> None:
     """Solve the Solver models stored in BOOK and write the answers back, nothing else changed.
+
+    Ctrl-C keeps the best answer so far.
 
     \b
     xlcollab solve book.xlsx -o solved.xlsx

@@ -20,7 +20,7 @@ import numpy as np
 from xlcollab.excel_solver.model import Sense
 from xlcollab.excel_solver.outcome import Code, Outcome
 from xlcollab.excel_solver.problem import Floats, Problem
-from xlcollab.excel_solver.watch import Stopped, Watch
+from xlcollab.excel_solver.watch import Watch
 
 __all__ = ["Relaxation", "branch_and_bound", "gap_sentence"]
 
@@ -44,19 +44,19 @@ class _Node:
 def branch_and_bound(problem: Problem, relax: Relaxation, watch: Watch) -> Outcome:
     """The best integer point of ``problem`` by Solver's tolerance and limits."""
     root = relax(problem, None, True)
-    if root.x is None or root.code.is_limit:
+    if root.x is None:
         return root
     tree = _Tree(problem, relax, watch, root)
-    code: Code | None = None
-    try:
-        code = tree.search()
-    except Stopped as stop:
-        code = stop.code
-    except KeyboardInterrupt:
-        code = Code.STOPPED
+    code = root.code if root.code.is_limit else None
+    with watch.until_stopped():
+        tree.begin()
+        code = code or tree.search()
+    code = watch.stopped or code
     if tree.best is None:
-        detail = f"No integer point meets the constraints in {tree.nodes} subproblems."
+        detail = f"No integer point was found in {tree.nodes} subproblems."
         return Outcome(code or Code.INFEASIBLE, detail=detail, evaluations=tree.evaluations)
+    if root.code.is_limit:  # its point bounds nothing
+        return Outcome(root.code, tree.best, tree.value, f"{tree.nodes} subproblems.", tree.evaluations)
     bound = min([tree.best_merit, *tree.open_bounds()])
     gap = (tree.best_merit - bound) / max(abs(tree.best_merit), 1e-10)
     if code is None:
@@ -78,7 +78,6 @@ class _Tree:
     """The open subproblems and the best integer point so far; merits are to be minimised."""
 
     def __init__(self, problem: Problem, relax: Relaxation, watch: Watch, root: Outcome) -> None:
-        assert root.x is not None
         self.problem = problem
         self.nodes = 1
         self.evaluations = root.evaluations
@@ -91,8 +90,13 @@ class _Tree:
         self._ticket = itertools.count()
         self._heap: list[tuple[float, int, _Node]] = []
         self._dive: _Node | None = None
-        self._expand(_Node(-np.inf, problem.lower, problem.upper, root.x), root)
-        self._round(root.x)
+        self._root = root
+
+    def begin(self) -> None:
+        """Split the relaxation's optimum, and round it for a first integer point."""
+        assert self._root.x is not None
+        self._expand(_Node(-np.inf, self.problem.lower, self.problem.upper, self._root.x), self._root)
+        self._round(self._root.x)
 
     def open_bounds(self) -> list[float]:
         """The bounds of the subproblems that were not looked at."""

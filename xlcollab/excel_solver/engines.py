@@ -29,7 +29,7 @@ from xlcollab.excel_solver.outcome import Code, Outcome
 from xlcollab.excel_solver.outer import solve_outer
 from xlcollab.excel_solver.problem import Floats, Problem
 from xlcollab.excel_solver.reach import aim, solve_aimed, solve_value
-from xlcollab.excel_solver.watch import Stopped, Watch
+from xlcollab.excel_solver.watch import Watch
 
 __all__ = ["choose_engine", "refuse_foreign_methods", "run"]
 
@@ -66,6 +66,13 @@ def refuse_foreign_methods(model: SolverModel) -> None:
 
 def run(problem: Problem, watch: Watch, *, restarts: int | None = None, seed: int = 0) -> Outcome:
     """Solve a problem by the method that its model asks for."""
+    with watch.until_stopped():
+        return _run(problem, watch, restarts, seed)
+    assert watch.stopped is not None
+    return Outcome(watch.stopped, detail="There was no answer to hand out yet.")
+
+
+def _run(problem: Problem, watch: Watch, restarts: int | None, seed: int) -> Outcome:
     model = problem.model
     refuse_foreign_methods(model)
     if (ended := _check_bounds(problem) or _check_start(problem)) is not None:
@@ -146,12 +153,9 @@ def _impossible_rows(problem: Problem, watch: Watch) -> Outcome | None:
     if found is None:
         return None
     form, positions = found
-    try:
-        if feasible(form, watch):
-            return None
-        return _with_conflict(Outcome(Code.INFEASIBLE, evaluations=1), conflict(problem, form, watch, positions))
-    except Stopped as stop:
-        return Outcome(stop.code, evaluations=1)
+    if feasible(form, watch):
+        return None
+    return _with_conflict(Outcome(Code.INFEASIBLE, evaluations=1), conflict(problem, form, watch, positions))
 
 
 def _with_conflict(outcome: Outcome, names: tuple[str, ...]) -> Outcome:

@@ -4,13 +4,20 @@
 
 Linearity is proved by the program from its formulas, not sampled; then one Jacobian holds every coefficient. HiGHS
 (Huangfu & Hall 2018, https://highs.dev) runs through `scipy.optimize.linprog` and, where there are integers,
-`scipy.optimize.milp`. "Value Of" asks for a point where the objective has its value; of all such points the one nearest
+`scipy.optimize.milp`. SciPy cannot interrupt it, nor ask for the best integer point of a run that goes on. So it works
+in a thread of its own, and a search for integers that lasts long is cut off after 10 seconds, which gives its best
+point, and begun anew for three times as long, and so on: at Ctrl-C the best point of the last slice is the answer. A
+linear program without integers has no feasible point before its last pivot; there a stop leaves nothing to write.
+
+"Value Of" asks for a point where the objective has its value; of all such points the one nearest
 to the present cells (sum of absolute changes) is taken.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,6 +41,8 @@ __all__ = [
     "with_target",
 ]
 
+_SLICE = 10.0  # seconds of the first slice: what ends sooner runs once
+_LONGER = 3.0  # a slice lasts that many times as long as the one before, so that all before cost half the last
 _EXACT_GAP = 1e-9  # a relative gap below this is rounding, not tolerance
 
 
@@ -79,19 +88,10 @@ def minimise(form: LinearForm, watch: Watch, *, tolerance: float = 0.0, nodes: i
     seconds = watch.seconds_left()
     limit = {} if seconds is None else {"time_limit": max(seconds, 0.01)}
     if form.integer.any():
-        options: Any = {"mip_rel_gap": tolerance, **limit}
+        options: Any = {"mip_rel_gap": tolerance}
         if nodes != UNLIMITED:
             options["node_limit"] = nodes
-        constraints = LinearConstraint(form.A, form.low, form.high) if form.A.shape[0] else ()
-        result: Any = watch.wait_for(
-            lambda: milp(
-                form.c,
-                integrality=form.integer.astype(int),
-                bounds=Bounds(form.lower, form.upper),
-                constraints=constraints,
-                options=options,
-            )
-        )
+        result: Any = _in_slices(form, watch, options)
         if "Solution limit" in str(result.message):
             result.status = 5
     else:
@@ -102,6 +102,33 @@ def minimise(form: LinearForm, watch: Watch, *, tolerance: float = 0.0, nodes: i
         else:
             result.status = 3 if feasible(form, watch) else 2
     return result
+
+
+def _in_slices(form: LinearForm, watch: Watch, options: Mapping[str, Any]) -> Any:
+    """SciPy's result of a search for integers; at a stop that of the last slice which found a point."""
+    constraints = LinearConstraint(form.A, form.low, form.high) if form.A.shape[0] else ()
+
+    def search(time_limit: float) -> Any:
+        told: Any = {**options, "time_limit": time_limit}
+        bounds = Bounds(form.lower, form.upper)
+        return milp(form.c, integrality=form.integer.astype(int), bounds=bounds, constraints=constraints, options=told)
+
+    best: Any = None
+    seconds = _SLICE
+    with watch.until_stopped():
+        while True:
+            left = watch.seconds_left()
+            last = left is not None and left <= seconds
+            limit = max(left, 0.01) if last and left is not None else seconds
+            result = watch.wait_for(partial(search, limit))
+            if last or "Time limit" not in str(result.message):
+                return result
+            best = result if result.x is not None else best
+            seconds *= _LONGER
+    if best is None:
+        assert watch.stopped is not None
+        raise Stopped(watch.stopped)
+    return best
 
 
 def _continuous(form: LinearForm, watch: Watch, limit: dict[str, Any]) -> Any:
@@ -137,10 +164,7 @@ def solve_linear(problem: Problem, watch: Watch) -> Outcome:
     searched = form
     if problem.model.sense is Sense.VALUE:
         searched = _nearest(with_target(form, constant, problem.model.target), problem.start)
-    try:
-        result = minimise(searched, watch, tolerance=options.tolerance, nodes=options.max_subproblems)
-    except Stopped as stop:
-        return Outcome(stop.code, detail="HiGHS had no answer to hand out yet.", evaluations=1)
+    result = minimise(searched, watch, tolerance=options.tolerance, nodes=options.max_subproblems)
     if result.status in (2, 3):
         code = Code.INFEASIBLE if result.status == 2 else Code.UNBOUNDED
         return Outcome(code, evaluations=1)
@@ -153,7 +177,9 @@ def solve_linear(problem: Problem, watch: Watch) -> Outcome:
 
 def _ending(result: Any, integers: bool, watch: Watch) -> tuple[Code, str]:
     gap = float(result.get("mip_gap", None) or 0.0) if integers else 0.0
-    if result.status == 1:
+    if watch.stopped is not None:
+        code = watch.stopped
+    elif result.status == 1:
         code = Code.TIME_LIMIT if watch.out_of_time() or integers else Code.ITERATION_LIMIT
     elif result.status == 5:
         code = Code.SUBPROBLEM_LIMIT

@@ -19,7 +19,7 @@ from xlcollab.excel_solver.linear import linear_rows, nearest_point
 from xlcollab.excel_solver.outcome import Code, Outcome
 from xlcollab.excel_solver.problem import Floats, Problem
 from xlcollab.excel_solver.starts import DEFAULT_STARTS, Minima, starts, typical_size
-from xlcollab.excel_solver.watch import Stopped, Watch
+from xlcollab.excel_solver.watch import Watch
 
 __all__ = ["number_of_starts", "solve_nonlinear"]
 
@@ -61,15 +61,12 @@ def solve_nonlinear(
     most = number_of_starts(problem, restarts)
     search = _Search(problem, evaluator, watch, seed or int(options.seed), most, start)
     search.first_only = first_only
-    code: Code | None = None
     try:
-        search.run()
+        with watch.until_stopped():
+            search.run()
     except Diverged:
         return Outcome(Code.UNBOUNDED, evaluations=evaluator.evaluations)
-    except Stopped as stop:
-        code = stop.code
-    except KeyboardInterrupt:
-        code = Code.STOPPED
+    code = watch.stopped
     if evaluator.best is None:
         nearest = search.nearest if search.nearest is not None else problem.start
         return Outcome(code or Code.INFEASIBLE, detail=_missed(problem, nearest), evaluations=evaluator.evaluations)

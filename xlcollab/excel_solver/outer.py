@@ -20,7 +20,7 @@ from xlcollab.excel_solver.linear import LinearForm, linear_rows, minimise
 from xlcollab.excel_solver.nonlinear import solve_nonlinear
 from xlcollab.excel_solver.outcome import Code, Outcome
 from xlcollab.excel_solver.problem import Floats, Problem
-from xlcollab.excel_solver.watch import Stopped, Watch
+from xlcollab.excel_solver.watch import Watch
 
 __all__ = ["solve_outer"]
 
@@ -48,13 +48,9 @@ class _Plane:
 def solve_outer(problem: Problem, watch: Watch, *, seed: int = 0) -> Outcome:
     """The outcome of a model with integers, affine rows and a nonlinear objective."""
     search = _Search(problem, watch, seed)
-    code: Code | None = None
-    try:
+    with watch.until_stopped():
         search.run()
-    except Stopped as stop:
-        code = stop.code
-    except KeyboardInterrupt:
-        code = Code.STOPPED
+    code = watch.stopped
     if search.best is None:
         return Outcome(code or Code.INFEASIBLE, evaluations=search.evaluations)
     best, bound = search.best, search.bound

@@ -18,7 +18,7 @@ from xlcollab.excel_solver.nonlinear import solve_nonlinear
 from xlcollab.excel_solver.outcome import Code, Outcome
 from xlcollab.excel_solver.problem import NONE, Floats, Problem, Rows
 from xlcollab.excel_solver.starts import typical_size
-from xlcollab.excel_solver.watch import Stopped, Watch
+from xlcollab.excel_solver.watch import Watch
 
 __all__ = ["Distance", "aim", "solve_aimed", "solve_value"]
 
@@ -92,15 +92,10 @@ def _root(problem: Problem, watch: Watch) -> Outcome | None:
         watch.check(evaluations)
         return float(problem.program.values(np.array([x]))[0]) - target
 
-    try:
-        bracket = _bracket(miss, float(problem.start[0]), lower, upper, float(typical_size(problem)[0]) / 10)
-        if bracket is None:
-            return None
-        x = bracket[0] if bracket[0] == bracket[1] else float(brentq(miss, *bracket, xtol=1e-15, rtol=1e-15))
-    except Stopped as stop:
-        return Outcome(stop.code, evaluations=evaluations)
-    except KeyboardInterrupt:
-        return Outcome(Code.STOPPED, evaluations=evaluations)
+    bracket = _bracket(miss, float(problem.start[0]), lower, upper, float(typical_size(problem)[0]) / 10)
+    if bracket is None:
+        return None
+    x = bracket[0] if bracket[0] == bracket[1] else float(brentq(miss, *bracket, xtol=1e-15, rtol=1e-15))
     value = miss(x) + target
     if abs(value - target) > problem.model.options.precision * max(1.0, abs(target)):
         return None  # a pole, not a root

@@ -109,9 +109,10 @@ def solve(
     `Workbook` that was passed in holds the answers. ``engine`` ('grg', 'lp') overrules the stored method,
     ``restarts`` the number of starts of nonlinear models (1: the saved cells only), ``seed`` their seed.
 
-    A model that cannot be solved is in the report with its reason, and the others are written. Raises
-    `SolverModelError` where there is no model at all, `NotConvergedError` under ``strict`` for a model that ended by a
-    limit or short of optimality, and `FileError` for the files.
+    A model that cannot be solved is in the report with its reason, and the others are written. Ctrl-C, or a true
+    return value of ``on_progress``, ends the model at hand with the best point so far and leaves those after it.
+    Raises `SolverModelError` where there is no model at all, `NotConvergedError` under ``strict`` unless every model
+    was solved to its end, and `FileError` for the files.
     """
     if in_place and output is not None:
         raise OptionError("in_place writes into the workbook itself: leave out output.")
@@ -120,11 +121,13 @@ def solve(
     target = _target(path, output, in_place, force)
     models = _models(opened, sheet)
     notes: list[str] = []
-    solved = []
+    solved: list[SolvedModel] = []
     for model in models:
-        solved.append(_solve_one(opened, model, engine, restarts, seed, notes, on_progress))
-        if solved[-1].code == Code.STOPPED:
-            break
+        if solved and solved[-1].code == Code.STOPPED:
+            rest = replace(_describe(opened, model), code=int(Code.STOPPED), message="Stopped before its turn came.")
+            solved.append(rest)
+        else:
+            solved.append(_solve_one(opened, model, engine, restarts, seed, notes, on_progress))
     if strict:
         _refuse_unconverged(solved)
     written = None
@@ -287,7 +290,7 @@ def _failed_note(failed: Mapping[tuple[str, int, int], str]) -> str:
 
 def _refuse_unconverged(solved: list[SolvedModel]) -> None:
     for model in solved:
-        if model.code is not None and not Code(model.code).is_solution:
+        if model.code is None or not Code(model.code).is_solution:
             raise NotConvergedError(f"Sheet {model.sheet!r}: {model.message} Nothing was written.", sheet=model.sheet)
 
 
