@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sized
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from xlcollab.answers.ranking import Seen, best_unseen
 from xlcollab.answers.similarity import most_similar
 from xlcollab.errors import FitError, OptionError, UnknownLabelError
 from xlcollab.model import Factors, FloatArray, IntArray, Model, predict_all, predict_pairs
@@ -148,26 +148,52 @@ class Fit:
         matrix = self.predict_matrix(clip=clip)
         return pd.DataFrame(matrix, index=list(self.ratings.users), columns=list(self.ratings.items))
 
-    def recommend(self, user: Label, n: int = 10) -> pd.DataFrame:
-        """The ``n`` best items that the user has not rated, best first: item, prediction, low, high.
+    def recommend(self, users: Labels | None = None, n: int = 10, *, include_seen: bool = False) -> pd.DataFrame:
+        """The ``n`` best items that a user has not rated, best first: item, prediction, low, high.
 
-        Held-out ratings count as rated. Items whose clipped predictions are the same stand in the order of the
-        unclipped ones. ``low`` and ``high`` are the 80% interval, NaN where the solver gives none.
+        For one user; for several, or for all (None), one table with a row for each of theirs: user, rank (from 1), and
+        the same. Held-out ratings count as rated; ``include_seen`` lists rated items too. Items whose clipped
+        predictions are the same stand in the order of the unclipped ones. ``low`` and ``high`` are the 80% interval,
+        NaN where the solver gives none.
         """
         import pandas as pd
 
-        at = self._one_user(user)
-        unrated = np.ones(self.ratings.n_items, dtype=bool)
-        for seen in (self.ratings, self.valid):
-            if seen is not None:
-                unrated[self.ratings.item_position(_labels_at(seen.items, seen.item_idx[_of_user(seen, user)]))] = False
-        candidates = np.flatnonzero(unrated).astype(np.int32)
-        scores = self.predict_positions(np.full(len(candidates), at), candidates, clip=False)
-        best = candidates[np.argsort(-scores, kind="stable")[: max(n, 0)]]
-        items = _labels_at(self.ratings.items, best)
-        low, high = self.predict_interval(user, items)
-        columns = {"item": items, "prediction": self.predict(user, items), "low": low, "high": high}
-        return pd.DataFrame(columns)
+        one = users is not None and not _is_many(users)
+        at = np.arange(self.ratings.n_users, dtype=np.int32)
+        if users is not None:
+            users = _list(users)
+            at = self.ratings.user_position(users)
+            _refuse_unknown("user", users, at)
+        rows, items = best_unseen(
+            self._rows_predicted, None if include_seen else self._seen, at, self.ratings.n_items, n
+        )
+        low, high = self.interval_positions(at[rows], items)
+        columns = {
+            "item": _labels_at(self.ratings.items, items),
+            "prediction": self.predict_positions(at[rows], items),
+            "low": low,
+            "high": high,
+        }
+        if one:
+            return pd.DataFrame(columns)
+        rank = np.arange(len(rows)) - np.searchsorted(rows, rows) + 1
+        return pd.DataFrame({"user": _labels_at(self.ratings.users, at[rows]), "rank": rank, **columns})
+
+    @cached_property
+    def _seen(self) -> Seen:
+        pairs = [(self.ratings.user_idx, self.ratings.item_idx)]
+        if self.valid is not None:
+            pairs.append(self.ratings.positions(self.valid))
+        return Seen.of(pairs, self.ratings.n_users)
+
+    def _scores(self, user_idx: IntArray) -> FloatArray:
+        """What puts all items in order for d users (d, n): the linear predictor, or what a ``predictor`` predicts."""
+        if self.predictor is None:
+            P, b_u = self.factors.user_factors[user_idx], self.factors.user_bias[user_idx]
+            return predict_all(replace(self.model, y_range=None), replace(self.factors, user_factors=P, user_bias=b_u))
+        n = self.ratings.n_items
+        every_item = np.tile(np.arange(n, dtype=np.int32), len(user_idx))
+        return self.predictor.predict_pairs(np.repeat(user_idx, n), every_item).reshape(-1, n)
 
     def similar_items(self, item: Label, n: int = 10) -> pd.DataFrame:
         """The ``n`` items most like this one, best first: item, similarity.
@@ -195,9 +221,7 @@ class Fit:
         """r̂ (m, n) for every user and item, in the order of ``ratings.users`` and ``ratings.items``."""
         if self.predictor is None:
             return self._clipped(predict_all(self.model, self.factors), clip)
-        m, n = self.ratings.n_users, self.ratings.n_items
-        users, items = (idx.ravel().astype(np.int32) for idx in np.indices((m, n)))
-        return self.predict_positions(users, items, clip=clip).reshape(m, n)
+        return self._clipped(self._scores(np.arange(self.ratings.n_users, dtype=np.int32)), clip)
 
     def predict_positions(self, user_idx: IntArray, item_idx: IntArray, *, clip: bool | None = None) -> FloatArray:
         """r̂ (N,) for positions; −1 stands for someone unknown, who is predicted as the average one.
@@ -252,17 +276,14 @@ class Fit:
         """Positions (N,) of both, −1 where unknown, and whether one user and one item were asked for."""
         if unknown not in {"error", "mean"}:
             raise OptionError(f"unknown is {unknown!r}; choose 'error' or 'mean'.")
+        users, items = _list(users), _list(items)
         user_idx, item_idx = self.ratings.user_position(users), self.ratings.item_position(items)
         if unknown == "error":
-            _refuse_unknown("user", users, user_idx)
-            _refuse_unknown("item", items, item_idx)
+            otherwise = ", or pass unknown='mean' to predict it as the average one"
+            _refuse_unknown("user", users, user_idx, otherwise)
+            _refuse_unknown("item", items, item_idx, otherwise)
         user_idx, item_idx = np.broadcast_arrays(user_idx, item_idx)
         return user_idx, item_idx, not (_is_many(users) or _is_many(items))
-
-    def _one_user(self, user: Label) -> int:
-        position = self.ratings.user_position(user)
-        _refuse_unknown("user", user, position)
-        return int(position[0])
 
     # Held-out ratings, and pictures -----------------------------------------------------------------------------------
 
@@ -333,22 +354,22 @@ def load(path: str | os.PathLike[str]) -> Fit:
     return Fit(**read_fit_fields(path))
 
 
-def _refuse_unknown(kind: str, labels: Labels, idx: IntArray) -> None:
+def _refuse_unknown(kind: str, labels: Labels, idx: IntArray, otherwise: str = "") -> None:
     missing = np.flatnonzero(idx < 0)
     if missing.size:
         label = list(labels)[int(missing[0])] if _is_many(labels) else labels  # type: ignore[arg-type]
         raise UnknownLabelError(
-            f"There is no {kind} {label!r} among the ratings that were fitted. Check its spelling and type, or pass"
-            " unknown='mean' to predict it as the average one."
+            f"There is no {kind} {label!r} among the ratings that were fitted. Check its spelling and type{otherwise}."
         )
+
+
+def _list(labels: Labels) -> Labels:
+    """Labels that can be gone through more than once."""
+    return labels if isinstance(labels, Sized) or not _is_many(labels) else list(labels)  # type: ignore[arg-type]
 
 
 def _is_many(labels: object) -> bool:
     return isinstance(labels, Iterable) and not isinstance(labels, str | bytes)
-
-
-def _of_user(ratings: Ratings, user: Label) -> npt.NDArray[np.bool_]:
-    return np.asarray(ratings.user_idx == ratings.user_position(user)[0])
 
 
 def _labels_at(labels: tuple[Label, ...], positions: IntArray) -> list[Label]:

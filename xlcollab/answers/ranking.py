@@ -1,16 +1,19 @@
-"""The largest of many scores, row by row."""
+"""The largest of many scores, row by row, and the best items that each user has not rated yet."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from xlcollab.model import FloatArray, IntArray
 
-__all__ = ["blocks_of", "largest"]
+__all__ = ["Seen", "best_unseen", "blocks_of", "largest"]
 
 CELLS = 1 << 21  # scores in memory at a time: 16 MB
+
+Pairs = tuple[IntArray, IntArray]
 
 
 def largest(scores: FloatArray, n: int) -> IntArray:
@@ -34,3 +37,49 @@ def blocks_of(rows: IntArray, columns: int) -> Iterator[IntArray]:
     """The positions ``rows`` (d,) in blocks for which d × columns scores can be in memory at once."""
     size = max(1, CELLS // max(columns, 1))
     return (rows[at : at + size] for at in range(0, len(rows), size))
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """The items that each user has rated: those of user u are ``items[ends[u]:ends[u + 1]]``."""
+
+    items: IntArray
+    ends: IntArray
+
+    @classmethod
+    def of(cls, pairs: Sequence[Pairs], n_users: int) -> Seen:
+        """From columns of user and item positions; a pair with a −1 in it is nobody's, and left out."""
+        users, items = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
+        known = (users >= 0) & (items >= 0)
+        users, items = users[known], items[known]
+        order = np.argsort(users, kind="stable")
+        return cls(items[order], np.concatenate([[0], np.cumsum(np.bincount(users, minlength=n_users))]))
+
+    def cells(self, users: IntArray) -> Pairs:
+        """(row, item) of all that the users (d,) have rated; row counts within ``users``."""
+        counts = self.ends[users + 1] - self.ends[users]
+        rows = np.repeat(np.arange(len(users), dtype=np.int32), counts)
+        within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return rows, self.items[np.repeat(self.ends[users], counts) + within]
+
+
+def best_unseen(
+    score: Callable[[IntArray], FloatArray], seen: Seen | None, users: IntArray, n_items: int, n: int
+) -> tuple[IntArray, IntArray]:
+    """The ``n`` items with the highest scores that each of ``users`` (d,) has not seen, user by user, best first.
+
+    ``score`` gives the scores (block, n_items) of a block of users. Returns (row, item) of (N,) each, row within
+    ``users``; a user who has seen nearly all gets fewer than n. Without ``seen`` every item is a candidate.
+    """
+    found: list[Pairs] = [(np.zeros(0, dtype=np.int32),) * 2]
+    done = 0
+    for block in blocks_of(users, n_items):
+        scores = np.array(score(block))
+        if seen is not None:
+            scores[seen.cells(block)] = -np.inf
+        at = largest(scores, n)
+        left = np.isfinite(np.take_along_axis(scores, at, axis=1))
+        found.append((np.nonzero(left)[0].astype(np.int32) + done, at[left]))
+        done += len(block)
+    rows, items = (np.concatenate([pair[side] for pair in found]) for side in (0, 1))
+    return rows, items
