@@ -164,9 +164,7 @@ class Fit:
             users = _list(users)
             at = self.ratings.user_position(users)
             _refuse_unknown("user", users, at)
-        rows, items = best_unseen(
-            self._rows_predicted, None if include_seen else self._seen, at, self.ratings.n_items, n
-        )
+        rows, items = best_unseen(self._scores, None if include_seen else self._seen, at, self.ratings.n_items, n)
         low, high = self.interval_positions(at[rows], items)
         columns = {
             "item": _labels_at(self.ratings.items, items),
