@@ -1,0 +1,154 @@
+"""``evaluate(train, valid, …) -> Evaluation``: fit to one part, measure on the other."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from xlcollab.errors import RatingsError, UnratedLabelWarning
+from xlcollab.evaluation import metrics
+from xlcollab.evaluation.ranking import Ranking, rank
+from xlcollab.evaluation.splits import aligned
+from xlcollab.evaluation.tuning import search
+from xlcollab.fitting import Fit, fit
+from xlcollab.model import Model
+from xlcollab.ratings import Ratings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Data", "Evaluation", "evaluate"]
+
+Data: TypeAlias = "Ratings | pd.DataFrame | str | os.PathLike[str]"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation:
+    """How well a fit predicts ratings that it has not seen.
+
+    ``rmse`` and ``mae`` are in the units of the ratings, of predictions as `Fit.predict` gives them (clipped to the
+    scale of the training ratings unless ``clip=False``). ``inside`` is the share of held-out ratings within their 80%
+    interval, None where the solver gives none. ``unknown`` counts the held-out ratings whose user or item has no
+    training rating. ``fit_seconds`` and ``predict_seconds`` are wall time, the first with the search for settings where
+    there was one. ``ranking`` holds the measures of recommended lists where they were asked for.
+    """
+
+    rmse: float
+    mae: float
+    inside: float | None
+    fit_seconds: float
+    predict_seconds: float
+    n_train: int
+    n_test: int
+    unknown: int
+    fit: Fit
+    ranking: Ranking | None = None
+
+    def __repr__(self) -> str:
+        within = "" if self.inside is None else f", {self.inside:.1%} inside the 80% interval"
+        return f"<Evaluation: {self.fit.solver}, RMSE {self.rmse:.4f}, MAE {self.mae:.4f} of {self.n_test}{within}>"
+
+    @property
+    def precision(self) -> float | None:
+        """Mean precision@n, None where no ranking was asked for (`Ranking`)."""
+        return None if self.ranking is None else self.ranking.precision
+
+    @property
+    def recall(self) -> float | None:
+        """Mean recall@n."""
+        return None if self.ranking is None else self.ranking.recall
+
+    @property
+    def ndcg(self) -> float | None:
+        """Mean nDCG@n."""
+        return None if self.ranking is None else self.ranking.ndcg
+
+    @property
+    def map(self) -> float | None:
+        """MAP@n."""
+        return None if self.ranking is None else self.ranking.map
+
+    @property
+    def coverage(self) -> float | None:
+        """The share of items that stand in a list."""
+        return None if self.ranking is None else self.ranking.coverage
+
+    def figures(self) -> dict[str, float]:
+        """The measures by name, for a row of a table; NaN where the solver gives no interval."""
+        row = {"rmse": self.rmse, "mae": self.mae, "inside": float("nan") if self.inside is None else self.inside}
+        if self.ranking is not None:
+            row |= {name: getattr(self.ranking, name) for name in ("precision", "recall", "ndcg", "map", "coverage")}
+        return row | {
+            "fit_seconds": self.fit_seconds,
+            "predict_seconds": self.predict_seconds,
+            "n_train": self.n_train,
+            "n_test": self.n_test,
+        }
+
+
+def evaluate(
+    train: Data,
+    valid: Data,
+    model: Model | None = None,
+    *,
+    solver: str | None = None,
+    n: int | None = None,
+    relevant: float | None = None,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    **settings: Any,
+) -> Evaluation:
+    """Fit to ``train`` and measure on ``valid``, which the fit is never shown.
+
+    Parameters
+    ----------
+    train, valid
+        `Ratings`, DataFrames or paths (``evaluate("u1.base", "u1.test")``). Users and items that only ``valid`` knows
+        are predicted as the average ones.
+    model, solver, settings
+        As for `xlcollab.fit`.
+    n, relevant
+        Measure the lists of the best n items too, with ratings from ``relevant`` on as the ones to find (`rank`).
+    grid
+        Settings to choose from by an error held out within ``train`` (`search`), as ``{"n_factors": [2, 5, 10]}``.
+
+    Raises what `xlcollab.fit` raises, and `RatingsError` where there is nothing to measure on.
+    """
+    train, valid = aligned(train, valid)
+    if not len(valid):
+        raise RatingsError("There are no held-out ratings to measure on.")
+    started = time.perf_counter()
+    if grid is not None:
+        settings |= search(train, grid, model, solver=solver, **settings).settings
+        solver = settings.pop("solver", solver)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnratedLabelWarning)  # whose ratings are all held out is no news here
+        made = fit(train, model, solver=solver, **settings)
+    fitted = time.perf_counter()
+    user_idx, item_idx = _positions(train.n_users, valid.user_idx), _positions(train.n_items, valid.item_idx)
+    predicted = made.predict_positions(user_idx, item_idx)
+    done = time.perf_counter()
+    within = metrics.inside(*made.interval_positions(user_idx, item_idx), valid.values)
+    known = np.isin(valid.user_idx, train.user_idx) & np.isin(valid.item_idx, train.item_idx)
+    return Evaluation(
+        rmse=metrics.rmse(predicted, valid.values),
+        mae=metrics.mae(predicted, valid.values),
+        inside=None if np.isnan(within) else within,
+        fit_seconds=fitted - started,
+        predict_seconds=done - fitted,
+        n_train=len(train),
+        n_test=len(valid),
+        unknown=int(np.count_nonzero(~known)),
+        fit=made,
+        ranking=None if n is None else rank(made, valid, n=n, relevant=relevant),
+    )
+
+
+def _positions(size: int, idx: Any) -> Any:
+    """Positions in the training labels, −1 for those behind them, whom the fit does not know."""
+    return np.where(idx < size, idx, -1).astype(np.int32)

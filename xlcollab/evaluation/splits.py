@@ -1,0 +1,277 @@
+"""Ways to hold ratings out: each is an immutable value whose ``split(ratings)`` yields pairs (train, valid).
+
+================  =====================================================  =============================================
+here              holds out                                              known elsewhere as
+================  =====================================================  =============================================
+`ShuffleSplit`    a random part of the ratings, as often as wanted       Surprise and scikit-learn: ShuffleSplit
+`KFold`           each of k parts in turn                                Surprise and scikit-learn: KFold
+`LeaveOneOut`     each single rating in turn                             scikit-learn: LeaveOneOut
+`ByUser`          some ratings of each user, at random or the latest;    LensKit: sample_users, crossfold_users;
+                  k > 1: of the users of each of k parts in turn         ``n=1``: Surprise's LeaveOneOut
+``valid_pct=1``   all ratings of the users of each part: new users       scikit-learn: GroupKFold
+`ByTime`          the latest of all ratings, or those since a moment     LensKit: split_global_time
+`GivenSplits`     what the caller gives, files (u1.base, u1.test) too    Surprise: PredefinedKFold
+================  =====================================================  =============================================
+
+Both parts of a pair know the same labels, in the same places, so that positions mean the same in both; only those of
+`GivenSplits` may hold labels in ``valid`` that ``train`` does not know, and these stand behind the known ones. The same
+seed gives the same pairs. A part that would be empty is an `OptionError`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+
+from xlcollab.coding import BoolArray, IndexArray, IntArray
+from xlcollab.errors import OptionError
+from xlcollab.ratings import Label, Ratings, as_ratings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "ByTime",
+    "ByUser",
+    "GivenSplits",
+    "KFold",
+    "LeaveOneOut",
+    "Pair",
+    "ShuffleSplit",
+    "Splits",
+    "aligned",
+    "as_splits",
+]
+
+Pair: TypeAlias = tuple[Ratings, Ratings]
+"""(train, valid)."""
+
+
+class Splits(Protocol):
+    """A way to hold ratings out."""
+
+    def split(self, ratings: Ratings) -> Iterator[Pair]:
+        """The pairs (train, valid), one after the other."""
+        ...
+
+
+@dataclass(frozen=True)
+class ShuffleSplit:
+    """A random ``valid_pct`` of the ratings, ``n_splits`` times anew: the s-th is ``ratings.split(seed=seed + s)``."""
+
+    valid_pct: float = 0.2
+    n_splits: int = 1
+    seed: int = 0
+
+    def split(self, ratings: Ratings) -> Iterator[Pair]:
+        """`Splits.split`."""
+        _whole("n_splits", self.n_splits, 1)
+        _whole("seed", self.seed, 0)
+        for number in range(self.n_splits):
+            yield ratings.split(self.valid_pct, self.seed + number)
+
+
+@dataclass(frozen=True)
+class KFold:
+    """The ratings dealt into ``k`` parts at random, as equal as can be; each is held out once."""
+
+    k: int = 5
+    seed: int = 0
+
+    def split(self, ratings: Ratings) -> Iterator[Pair]:
+        """`Splits.split`."""
+        _whole("k", self.k, 2)
+        if self.k > len(ratings):
+            raise OptionError(f"{len(ratings)} ratings cannot be dealt into {self.k} parts; choose a smaller k.")
+        part = _dealt(len(ratings), self.k, self.seed)
+        for number in range(self.k):
+            yield _parted(ratings, part == number)
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """Each rating in turn: as many fits as there are ratings. For one rating of each user see `ByUser`."""
+
+    def split(self, ratings: Ratings) -> Iterator[Pair]:
+        """`Splits.split`."""
+        if len(ratings) < 2:
+            raise OptionError("To leave one rating out takes two at the least.")
+        for at in range(len(ratings)):
+            yield _parted(ratings, np.arange(len(ratings)) == at)
+
+
+@dataclass(frozen=True)
+class ByUser:
+    """Some ratings of each user, who keeps one at the least; or all ratings of some users.
+
+    Parameters
+    ----------
+    valid_pct, n
+        The part of a user's ratings that is held out, rounded to whole ratings (0.2 where neither is given); or their
+        number, where users with n ratings or fewer keep them all. ``valid_pct=1`` holds out whole users, whom nothing
+        is then known of: that takes a ``k`` of 2 or more.
+    k
+        1: of all users at once, one pair. More: the users are dealt into k parts, and of each part in turn.
+    last
+        A user's latest ratings by their timestamps, in place of random ones.
+    seed
+        For the choice of ratings, and for the parts.
+    """
+
+    valid_pct: float | None = None
+    n: int | None = None
+    k: int = 1
+    last: bool = False
+    seed: int = 0
+
+    def split(self, ratings: Ratings) -> Iterator[Pair]:
+        """`Splits.split`."""
+        self._check(ratings)
+        generator = np.random.default_rng(self.seed)
+        order = _times(ratings) if self.last else generator.permutation(len(ratings))
+        latest_first = np.lexsort((-np.arange(len(ratings)), -order, ratings.user_idx))  # user by user
+        starts = np.cumsum(ratings.user_counts) - ratings.user_counts  # (m,)
+        rank = np.empty(len(ratings), dtype=np.int64)
+        rank[latest_first] = np.arange(len(ratings)) - starts[ratings.user_idx[latest_first]]
+        chosen = rank < self._quota(ratings.user_counts)[ratings.user_idx]
+        part = _dealt(ratings.n_users, self.k, self.seed)[ratings.user_idx]
+        for number in range(self.k):
+            yield _parted(ratings, chosen & (part == number))
+
+    def _quota(self, counts: IntArray) -> IntArray:
+        """How many ratings of each user are held out (m,)."""
+        if self.n is not None:
+            return np.where(counts > self.n, np.int64(self.n), np.int64(0))
+        share = 0.2 if self.valid_pct is None else self.valid_pct
+        if share == 1:
+            return counts
+        quota: IntArray = np.rint(np.minimum(share * counts, counts - 1)).astype(np.int64)
+        return quota
+
+    def _check(self, ratings: Ratings) -> None:
+        _whole("k", self.k, 1)
+        _whole("seed", self.seed, 0)
+        if self.n is not None:
+            _whole("n", self.n, 1)
+        if self.n is not None and self.valid_pct is not None:
+            raise OptionError("Pass n, how many ratings of each user to hold out, or valid_pct, which part; not both.")
+        if self.valid_pct is not None and not 0 < self.valid_pct <= 1:
+            raise OptionError(f"valid_pct is {self.valid_pct:g}; it is a part of a user's ratings, above 0, at most 1.")
+        if self.valid_pct == 1 and self.k == 1:
+            raise OptionError("valid_pct=1 holds out all ratings of a user: pass k=2 or more, so that others are left.")
+        if self.k > ratings.n_users:
+            raise OptionError(f"{ratings.n_users} users cannot be dealt into {self.k} parts; choose a smaller k.")
+
+
+@dataclass(frozen=True)
+class ByTime:
+    """The latest ratings of all, by their timestamps: a ``valid_pct`` of them (0.2), or those ``since`` a moment.
+
+    ``since`` is in seconds since 1970, or a datetime (UTC where it names no zone). Of ratings of the same second the
+    ones that stand later count as later.
+    """
+
+    valid_pct: float | None = None
+    since: float | dt.datetime | None = None
+
+    def split(self, ratings: Ratings) -> Iterator[Pair]:
+        """`Splits.split`."""
+        times = _times(ratings)
+        if self.since is not None and self.valid_pct is not None:
+            raise OptionError("Pass the moment since which to hold ratings out, or valid_pct, which part; not both.")
+        if self.since is not None:
+            yield _parted(ratings, times >= _seconds(self.since))
+            return
+        share = 0.2 if self.valid_pct is None else self.valid_pct
+        if not 0 < share < 1:
+            raise OptionError(f"valid_pct is {share:g}; it is a part of the ratings, between 0 and 1.")
+        latest = np.zeros(len(ratings), dtype=bool)
+        latest[np.argsort(times, kind="stable")[len(ratings) - max(1, int(share * len(ratings))) :]] = True
+        yield _parted(ratings, latest)
+
+
+class GivenSplits:
+    """Pairs (train, valid) that are given: paths, DataFrames or `Ratings`. What ``split`` is given is not looked at.
+
+    >>> GivenSplits(("u1.base", "u1.test"), ("u2.base", "u2.test"))  # doctest: +SKIP
+    """
+
+    def __init__(self, *pairs: tuple[Any, Any]) -> None:
+        if not pairs:
+            raise OptionError("GivenSplits takes pairs of ratings, (train, valid), one at the least.")
+        self.pairs = pairs
+
+    def __repr__(self) -> str:
+        return f"<GivenSplits: {len(self.pairs)} pair{'' if len(self.pairs) == 1 else 's'}>"
+
+    def split(self, ratings: Ratings | None = None) -> Iterator[Pair]:  # noqa: ARG002 -- part of the protocol
+        """`Splits.split`."""
+        for train, valid in self.pairs:
+            yield aligned(train, valid)
+
+
+def as_splits(splits: Splits | int | None, *, otherwise: Splits, seed: int = 0) -> Splits:
+    """Splits from what people pass: splits, or a number of folds."""
+    if splits is None:
+        return otherwise
+    return KFold(splits, seed) if isinstance(splits, int) else splits
+
+
+def aligned(
+    train: Ratings | pd.DataFrame | str | os.PathLike[str], valid: Ratings | pd.DataFrame | str | os.PathLike[str]
+) -> Pair:
+    """Both as `Ratings`, ``valid`` with its positions in the labels of ``train``, unknown labels behind the known."""
+    train, valid = as_ratings(train), as_ratings(valid)
+    if train.users == valid.users and train.items == valid.items:
+        return train, valid
+    users, user_idx = _extended(train.users, valid.users, train.user_position(valid.users))
+    items, item_idx = _extended(train.items, valid.items, train.item_position(valid.items))
+    return train, replace(
+        valid, users=users, items=items, user_idx=user_idx[valid.user_idx], item_idx=item_idx[valid.item_idx]
+    )
+
+
+def _extended(
+    known: tuple[Label, ...], labels: Sequence[Label], positions: IndexArray
+) -> tuple[tuple[Label, ...], IndexArray]:
+    """Known labels with the new ones behind, and the position of each of ``labels`` among all of these."""
+    new = np.flatnonzero(positions < 0)
+    at = positions.copy()
+    at[new] = len(known) + np.arange(len(new))
+    return (*known, *(labels[position] for position in new.tolist())), at
+
+
+def _parted(ratings: Ratings, held_out: BoolArray) -> Pair:
+    if not held_out.any():
+        raise OptionError("This split would hold out no rating. Hold out more, or choose another one.")
+    if held_out.all():
+        raise OptionError(f"Holding out all {len(ratings)} ratings would leave none to train on.")
+    return ratings.select(~held_out), ratings.select(held_out)
+
+
+def _dealt(n: int, k: int, seed: int) -> IntArray:
+    """The part, from 0, that each of n is dealt into (n,)."""
+    _whole("seed", seed, 0)
+    return np.random.default_rng(seed).permutation(np.arange(n) % k)
+
+
+def _times(ratings: Ratings) -> IntArray:
+    if ratings.timestamps is None:
+        raise OptionError("These ratings have no timestamps. Read them with a column of times, or split another way.")
+    return ratings.timestamps
+
+
+def _seconds(since: float | dt.datetime) -> float:
+    if not isinstance(since, dt.datetime):
+        return since
+    return (since if since.tzinfo else since.replace(tzinfo=dt.UTC)).timestamp()
+
+
+def _whole(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise OptionError(f"{name} is {value!r}; it is a whole number, {least} or more.")
