@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -40,6 +41,7 @@ def solve(book: Path, output: Path | None, in_place: bool, quiet: bool, as_json:
     """
     if output is not None and in_place:
         raise click.UsageError("--in-place writes into BOOK; leave out --output.")
+    from xlcollab.excel_solver.outcome import Code
     from xlcollab.excel_solver.solve import solve as solve_book
 
     with progress_bar(quiet) as on_progress:
@@ -54,7 +56,16 @@ def solve(book: Path, output: Path | None, in_place: bool, quiet: bool, as_json:
             click.echo(note, err=True)
         if report.output is not None and not quiet:
             click.echo(f"Wrote {report.output}")
+    if any(model.code == Code.STOPPED for model in report.models):
+        _leave(report.exit_code)
     sys.exit(report.exit_code)
+
+
+def _leave(exit_code: int) -> NoReturn:
+    """End at once, as Ctrl-C asks for, though HiGHS may still compute in a thread that nobody can stop."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)
 
 
 def _document(model: SolvedModel) -> dict[str, Any]:

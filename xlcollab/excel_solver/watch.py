@@ -85,7 +85,8 @@ class Watch:
     def wait_for(self, work: Callable[[], _T]) -> _T:
         """Run ``work``, a call that does not come back for a while, in a thread, so that a stop need not wait for it.
 
-        The thread cannot be killed; as a daemon it does not keep the process alive.
+        The thread cannot be killed. It is no daemon: under C++ that still computes Python cannot end without an abort,
+        and so waits for it.
         """
         self.check()
         outcome: list[_T] = []
@@ -97,7 +98,7 @@ class Watch:
             except BaseException as error:  # raised again in the thread that waits
                 errors.append(error)
 
-        thread = threading.Thread(target=run, daemon=True)
+        thread = threading.Thread(target=run)
         thread.start()
         while thread.is_alive():
             thread.join(_POLL)
