@@ -65,6 +65,14 @@ class Block:
         """'Sheet1!B2', for messages."""
         return f"{self.sheet}!{self.cell}"
 
+    def failed(self, error: FormulaError) -> FormulaError:
+        """An error of evaluation with the cell that it happened in, and the formula."""
+        return FormulaError(
+            f"{self.place} cannot be computed: {error.message}. Its formula is ={self.formula}.",
+            sheet=self.sheet,
+            cell=self.cell,
+        )
+
     def part(self, area: Area) -> Block:
         """The block cut down to some of its cells."""
         return replace(self, area=area)

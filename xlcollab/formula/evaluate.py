@@ -17,8 +17,8 @@ from xlcollab.errors import FormulaError
 from xlcollab.formula import functions, moves, ops
 from xlcollab.formula.blocks import Block
 from xlcollab.formula.functions import operators
-from xlcollab.formula.functions.declare import Function, lift
-from xlcollab.formula.ranges import Frame, Range, Union, intersection, shared_range
+from xlcollab.formula.functions.declare import Function, joined, lift
+from xlcollab.formula.ranges import Frame, Range, Uneven, Union, intersection, shared_range
 from xlcollab.formula.sheets import Missing, Sheets
 from xlcollab.formula.syntax import (
     ArrayConstant,
@@ -31,6 +31,7 @@ from xlcollab.formula.syntax import (
     Reference,
     TableReference,
     Unary,
+    calls,
 )
 from xlcollab.formula.values import BLANK, NA, NULL, NUM, NUMBER, VALUE, Values, constant, constant_error, encode
 from xlcollab.xlsx.cells import Area
@@ -60,17 +61,29 @@ class Evaluator:
         self.enter(block.frame)
         try:
             result = self.values(block.tree)
+        except Uneven as error:
+            if block.area.height * block.area.width == 1:
+                raise block.failed(error) from None
+            return self._one_by_one(block)
         except FormulaError as error:
             if error.cell is not None:
                 raise
-            raise FormulaError(
-                f"{block.place} cannot be computed: {error.message}. Its formula is ={block.formula}.",
-                sheet=block.sheet,
-                cell=block.cell,
-            ) from None
+            raise block.failed(error) from None
         if whole:
             return result
+        size = (block.area.height, block.area.width) if block.spread else (1, 1)
+        if block.array and result.shape[2:] != size and functions.SPILLING & calls(block.tree):
+            raise block.failed(FormulaError("its result no longer has the size of the cells that it fills"))
         return _spread(result, block.area) if block.spread else _blank_is_zero(self.single(result))
+
+    def _one_by_one(self, block: Block) -> Values:
+        """The values of cells that one array operation cannot give."""
+        area = block.area
+        rows = [
+            joined([self.block(block.part(Area(r, c, r, c))) for c in range(area.first_col, area.last_col + 1)], 1)
+            for r in range(area.first_row, area.last_row + 1)
+        ]
+        return joined(rows, 0)
 
     def enter(self, frame: Frame) -> None:
         """Evaluate for the cells of ``frame`` from here on."""

@@ -126,6 +126,9 @@ class _Parser:
             elif self._is(":"):
                 self._next += 1
                 left = _range(left, self._atom())
+            elif isinstance(left, Call) and left.name == "LAMBDA" and self._is("("):
+                self._next += 1
+                left = Call(left.name, (*left.args, *self._arguments()))
             else:
                 return left
 
@@ -193,15 +196,22 @@ class _Parser:
         return Reference(found.first, found.last, sheet, last_sheet, external)
 
     def _call(self, name: str) -> Node:
+        args = self._arguments()
+        if not args and name in ("TRUE", "FALSE"):
+            return Literal(name == "TRUE")
+        return _wrapped(name, args)
+
+    def _arguments(self) -> tuple[Node, ...]:
+        """What stands between two brackets, the first of which has been read."""
         args: list[Node] = []
         if self._is(")"):
             self._next += 1
-            return Literal(name == "TRUE") if name in ("TRUE", "FALSE") else Call(name, ())
+            return ()
         while True:
             args.append(Omitted() if self._is(",", ")") else self.expression())
             if self._is(")"):
                 self._next += 1
-                return _wrapped(name, tuple(args))
+                return tuple(args)
             self._expect(",")
 
     def _array_constant(self) -> Node:

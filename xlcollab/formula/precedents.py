@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from xlcollab.errors import FormulaError
 from xlcollab.formula.blocks import Block
 from xlcollab.formula.evaluate import Evaluator
-from xlcollab.formula.ranges import Frame, Range, mixed_axes
+from xlcollab.formula.ranges import Frame, Range, Uneven, mixed_axes
 from xlcollab.formula.sheets import Missing, Sheets
 from xlcollab.formula.syntax import Binary, Call, Name, Node, Reference, TableReference, Unary, walk
 from xlcollab.formula.values import Values
+from xlcollab.xlsx.cells import Area
 
 __all__ = ["Precedents", "cut_growing", "precedents"]
 
@@ -33,7 +34,16 @@ def precedents(block: Block, sheets: Sheets) -> Precedents:
     A formula that cannot be read has none: its cached value stands.
     """
     reader = _Reader(sheets)
-    reader.collect(block.tree, block.frame, reader.found.read)
+    try:
+        reader.collect(block.tree, block.frame, reader.found.read)
+    except Uneven:
+        if block.area.height * block.area.width == 1:
+            raise
+        # Then the ranges of each cell count for all of them: a dependency more than there is does no harm.
+        reader = _Reader(sheets)
+        for row, col in block.area.cells():
+            part = block.part(Area(row, col, row, col))
+            reader.collect(part.tree, part.frame, reader.found.read)
     return reader.found
 
 
@@ -65,6 +75,8 @@ class _Reader:
                     self.collect(right, frame, into)
                 case Call():
                     self._collect_call(node, frame, into)
+        except Uneven:
+            raise
         except (Missing, FormulaError):
             # A name of LET, a name or sheet that is gone, another workbook: no cell of this book is read here.
             return

@@ -18,9 +18,13 @@ from xlcollab.errors import FormulaError
 from xlcollab.formula.syntax import Reference
 from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, Area, address
 
-__all__ = ["Frame", "Range", "Union", "intersection", "mixed_axes", "reference_range", "shared_range"]
+__all__ = ["Frame", "Range", "Uneven", "Union", "intersection", "mixed_axes", "reference_range", "shared_range"]
 
 Ints = NDArray[np.int64]
+
+
+class Uneven(FormulaError):  # noqa: N818 — seldom an error: the cells are then taken one by one
+    """A formula whose ranges or results differ in size between the cells of a block."""
 
 
 class Frame(NamedTuple):
@@ -157,7 +161,7 @@ def intersection(a: Range, b: Range) -> Range | None:
     widths = np.minimum(a.cols + a.width, b.cols + b.width) - left
     height, width = int(heights.flat[0]), int(widths.flat[0])
     if (heights != height).any() or (widths != width).any():
-        raise FormulaError("an intersection whose size differs between the cells of a block was not cut")
+        raise Uneven("gives intersections of different size in the cells of a block")
     return Range(a.sheet, top, left, height, width) if height > 0 and width > 0 else None
 
 
@@ -168,7 +172,7 @@ def shared_range(a: Range, b: Range) -> Range:
     widths = np.maximum(a.cols + a.width, b.cols + b.width) - left
     height, width = int(heights.flat[0]), int(widths.flat[0])
     if (heights != height).any() or (widths != width).any():
-        raise FormulaError("a range whose size differs between the cells of a block was not cut")
+        raise Uneven("gives ranges of different size in the cells of a block")
     return Range(a.sheet, top, left, height, width)
 
 

@@ -98,9 +98,8 @@ def recalculate(ordered: Sequence[Block], sheets: Sheets, dirty: Mask, failed: d
         if any(lost.any_in(found) for found in p.read):
             reason = "it depends on a formula that cannot be computed here"
         if reason is None:
-            reason = _volatile(block)
-        if reason is None:
             try:
+                _refuse_volatile(block)
                 result = evaluator.block(block)
             except FormulaError as error:
                 reason = error.message
@@ -116,9 +115,10 @@ def recalculate(ordered: Sequence[Block], sheets: Sheets, dirty: Mask, failed: d
     return values
 
 
-def _volatile(block: Block) -> str | None:
+def _refuse_volatile(block: Block) -> None:
     found = sorted(calls(block.tree) & VOLATILE)
-    return f"{block.place} uses {found[0]}, whose value changes by itself" if found else None
+    if found:
+        raise FormulaError(f"{block.place} uses {found[0]}, whose value changes by itself")
 
 
 def _dirty_cells(block: Block, dirty: Mask, sheets: Sheets) -> NDArray[np.bool_] | None:

@@ -61,6 +61,10 @@ class Sheets:
             self._grids[key] = Grid.of_cells(self._sheets[key].cells, self.book.date1904)
         return self._grids[key]
 
+    def hidden_rows(self, sheet: str) -> frozenset[int]:
+        """The rows of a sheet that are hidden."""
+        return self._sheets[sheet.casefold()].hidden_rows
+
     def blocks(self, sheet: str) -> list[Block]:
         """The blocks of formulas of a sheet."""
         key = sheet.casefold()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BLANK",
     "BOOL",
+    "CALC",
     "DIV0",
     "NA",
     "NAME",
@@ -66,6 +67,7 @@ Scalar = float | str | bool | ErrorValue | None
 NUMBER, BOOL, BLANK, TEXT = 0, 1, 2, 3
 # Errors are negative: minus their ERROR.TYPE.
 NULL, DIV0, VALUE, REF, NAME, NUM, NA = (-1 - i for i in range(7))
+CALC = -1 - ERROR_TEXTS.index("#CALC!")
 
 
 def error_kind(text: str) -> int:

@@ -35,6 +35,8 @@ MARK: Final = "xlcollab_sheet"
 
 _MERGED: Final = re.compile(rb"<(?:[\w.-]+:)?mergeCell\s+ref=[\"']([A-Z0-9:$]+)[\"']")
 _PROTECTED: Final = re.compile(rb"<(?:[\w.-]+:)?sheetProtection\s[^>]*\bsheet=[\"'](?:1|true)[\"']")
+_HIDDEN_ROW: Final = re.compile(rb"<(?:[\w.-]+:)?row\s[^>]*\bhidden=[\"'](?:1|true)[\"'][^>]*>")
+_ROW_NUMBER: Final = re.compile(rb"\br=[\"'](\d+)[\"']")
 _LARGEST_RANGE: Final = 100_000_000  # cells; a list of them takes eight bytes each
 _FORMULA: Final = re.compile(rb"<(?:[\w.-]+:)?f[\s/>]")
 
@@ -115,6 +117,12 @@ class Sheet:
     def merged(self) -> list[Area]:
         """The merged areas."""
         return [Area.parse(ref.decode()) for ref in _MERGED.findall(self._tail)]
+
+    @cached_property
+    def hidden_rows(self) -> frozenset[int]:
+        """The rows that a filter or a person hid."""
+        rows = _HIDDEN_ROW.findall(self._data) if b' hidden="' in self._data else []
+        return frozenset(int(number[1]) for row in rows if (number := _ROW_NUMBER.search(row)))
 
     @property
     def protected(self) -> bool:

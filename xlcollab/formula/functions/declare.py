@@ -16,11 +16,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xlcollab.errors import FormulaError
 from xlcollab.formula import moves, ops
@@ -53,6 +54,7 @@ __all__ = [
     "each",
     "error_of",
     "finish",
+    "joined",
     "known",
     "lift",
     "logical",
@@ -199,6 +201,24 @@ def logical(num: Any, errors: Kinds | None = None) -> Values:
     shape = np.broadcast_shapes(num.shape, np.shape(errors) if errors is not None else ())
     kind = np.full(shape, BOOL, np.int8) if errors is None else np.where(errors != 0, errors, np.int8(BOOL))
     return Values(np.where(kind < 0, np.nan, np.broadcast_to(num, shape)), kind)
+
+
+def joined(parts: Sequence[Values], axis: int) -> Values:
+    """Values one after the other along an axis; along the others they broadcast."""
+    num = moves.concatenate([part.num for part in parts], axis)
+    if all(part.kind is None for part in parts):
+        return Values(num)
+
+    def join(*arrays: NDArray[Any]) -> NDArray[Any]:
+        shapes = [part.shape for part in parts]
+        batch = np.broadcast_shapes(*((*shape[:axis], 1, *shape[axis + 1 :]) for shape in shapes))
+        wanted = [[n if i == axis else batch[i] for i, n in enumerate(shape)] for shape in shapes]
+        return np.concatenate([np.broadcast_to(a, shape) for a, shape in zip(arrays, wanted, strict=True)], axis)
+
+    kind = ops.opaque(join, *(part.kinds_or_slot for part in parts))
+    if all(part.text is None for part in parts):
+        return Values(num, kind)
+    return Values(num, kind, ops.opaque(join, *(part.text_or_blank for part in parts)))
 
 
 @dataclass(slots=True)

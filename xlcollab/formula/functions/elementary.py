@@ -243,6 +243,12 @@ def permut(n: Values, k: Values) -> Values:
     return each(_permut, n, k)
 
 
+@TABLE.add("MULTINOMIAL", "R*", stepwise=True)
+def multinomial(*args: Values) -> Values:
+    """(a + b + …)! / (a! b! …)."""
+    return _all_whole(args, lambda *n: math.factorial(sum(n)) // math.prod(map(math.factorial, n)))
+
+
 def _all_whole(args: tuple[Values, ...], fold: Callable[..., int]) -> Values:
     """A function of all whole numbers in ranges and values."""
     from xlcollab.formula.functions.declare import gathered

@@ -99,3 +99,9 @@ def error_type(value: Values) -> Values:
     is_error = kinds < 0
     missing = np.where(is_error, np.int8(0), np.int8(NA))
     return Values(np.where(is_error, -kinds.astype(float), np.nan), missing if missing.any() else None)
+
+
+@TABLE.add("HYPERLINK", "VV?")
+def hyperlink(link: Values, name: Values | None = None) -> Values:
+    """What the cell shows: the name, or the link itself."""
+    return link if name is None else name

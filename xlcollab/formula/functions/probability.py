@@ -1,6 +1,6 @@
-"""Probability distributions. Densities and normal functions have derivatives; the others take constants only.
+"""Probability distributions other than the normal one.
 
-The cumulative distributions come from scipy.special, which is loaded when one is first needed.
+Poisson, binomial, exponential and Weibull have derivatives; the others take constants only.
 """
 
 from __future__ import annotations
@@ -12,152 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xlcollab.errors import FormulaError
 from xlcollab.formula import ops
 from xlcollab.formula.functions.declare import ExcelError, Table, each, lift, number
 from xlcollab.formula.functions.elementary import exp, gammaln, log
+from xlcollab.formula.functions.normal import is_cumulative, positive, special, valid
 from xlcollab.formula.values import NUM, Scalar, Values
 
 TABLE = Table()
 
 Floats = NDArray[np.float64]
-_ROOT_2PI = math.sqrt(2.0 * math.pi)
-
-
-def _special(name: str, *args: Any) -> Any:
-    from scipy import special
-
-    return getattr(special, name)(*args)
-
-
-def _density(x: Floats) -> Floats:
-    density: Floats = np.exp(-0.5 * x * x) / _ROOT_2PI
-    return density
-
-
-normal_density = ops.curve(ops.filling(_density), lambda s, y, x: np.multiply(-x, y, s))
-normal_cumulative = ops.curve(lambda x, out: _special("ndtr", x, out), lambda _s, _y, x: _density(x))
-
-
-def _quantile(p: Floats, out: Floats) -> Floats:
-    _special("ndtri", p, out)
-    out[np.broadcast_to((p <= 0) | (p >= 1), out.shape)] = np.nan
-    return out
-
-
-normal_quantile = ops.curve(_quantile, lambda s, y, _p: np.divide(1.0, _density(y), s))
-error_function = ops.curve(
-    lambda x, out: _special("erf", x, out), lambda s, _y, x: np.multiply(2 / math.sqrt(math.pi), np.exp(-x * x), s)
-)
-
-
-def _flag(cumulative: Values) -> bool:
-    """Whether the distribution or the density is asked for; the same for all cells of a block."""
-    if not cumulative.known:
-        raise FormulaError("has no derivative by its choice of cumulative or not")
-    flags = cumulative.numbers != 0
-    if flags.any() != flags.all():
-        raise FormulaError("has to be cumulative for all cells of a block or for none")
-    return bool(flags.all())
-
-
-def _valid(x: Any, holds: Callable[[Floats], Any]) -> Any:
-    """X, and NaN where it is outside of what the function is defined for."""
-    good = ops.opaque(lambda v: holds(v).astype(float), x)
-    good = good != 0 if isinstance(good, np.ndarray) else good
-    if isinstance(good, np.ndarray) and good.all():
-        return x
-    return ops.select(good, x, ops.full(np.nan))
-
-
-def _positive(x: Any) -> Any:
-    return _valid(x, lambda v: v > 0)
-
-
-def _standard(x: Any, mean: Any, deviation: Any) -> Any:
-    return ops.divide(ops.subtract(x, mean), _positive(deviation))
-
-
-@TABLE.add("NORM.DIST NORMDIST", "VVVV")
-def norm_dist(x: Values, mean: Values, deviation: Values, cumulative: Values) -> Values:
-    """The normal distribution or its density."""
-    if _flag(cumulative):
-        return lift(lambda v, m, s: normal_cumulative(_standard(v, m, s)), x, mean, deviation)
-    return lift(lambda v, m, s: ops.divide(normal_density(_standard(v, m, s)), s), x, mean, deviation)
-
-
-@TABLE.add("NORM.S.DIST", "VV")
-def norm_s_dist(z: Values, cumulative: Values) -> Values:
-    """The standard normal distribution or its density."""
-    return lift(normal_cumulative if _flag(cumulative) else normal_density, z)
-
-
-@TABLE.add("NORMSDIST", "V")
-def normsdist(z: Values) -> Values:
-    """The standard normal distribution."""
-    return lift(normal_cumulative, z)
-
-
-@TABLE.add("PHI", "V")
-def phi(z: Values) -> Values:
-    """The standard normal density."""
-    return lift(normal_density, z)
-
-
-@TABLE.add("GAUSS", "V")
-def gauss(z: Values) -> Values:
-    """The standard normal distribution less 1/2."""
-    return lift(lambda v: ops.subtract(normal_cumulative(v), ops.full(0.5)), z)
-
-
-@TABLE.add("NORM.INV NORMINV", "VVV")
-def norm_inv(p: Values, mean: Values, deviation: Values) -> Values:
-    """The quantile of a normal distribution; #NUM! outside of 0 < p < 1."""
-    return lift(lambda v, m, s: ops.add(m, ops.multiply(_positive(s), normal_quantile(v))), p, mean, deviation)
-
-
-@TABLE.add("NORM.S.INV NORMSINV", "V")
-def norm_s_inv(p: Values) -> Values:
-    """The quantile of the standard normal distribution."""
-    return lift(normal_quantile, p)
-
-
-@TABLE.add("LOGNORM.DIST", "VVVV")
-def lognorm_dist(x: Values, mean: Values, deviation: Values, cumulative: Values) -> Values:
-    """The lognormal distribution or its density."""
-    if _flag(cumulative):
-        return lift(lambda v, m, s: normal_cumulative(_standard(log(v), m, s)), x, mean, deviation)
-    return lift(
-        lambda v, m, s: ops.divide(normal_density(_standard(log(v), m, s)), ops.multiply(s, v)), x, mean, deviation
-    )
-
-
-@TABLE.add("LOGNORM.INV LOGINV", "VVV")
-def lognorm_inv(p: Values, mean: Values, deviation: Values) -> Values:
-    """The quantile of a lognormal distribution."""
-    return lift(lambda v, m, s: exp(ops.add(m, ops.multiply(_positive(s), normal_quantile(v)))), p, mean, deviation)
-
-
-@TABLE.add("ERF", "VV?")
-def erf(x: Values, upper: Values | None = None) -> Values:
-    """The error function, between two bounds where a second is given."""
-    if upper is None:
-        return lift(error_function, x)
-    return lift(lambda a, b: ops.subtract(error_function(b), error_function(a)), x, upper)
-
-
-@TABLE.add("ERF.PRECISE", "V")
-def erf_precise(x: Values) -> Values:
-    """The error function."""
-    return lift(error_function, x)
-
-
-@TABLE.add("ERFC ERFC.PRECISE", "V")
-def erfc(x: Values) -> Values:
-    """1 - erf x."""
-    if isinstance(x.num, np.ndarray):
-        return lift(lambda v: _special("erfc", v), x)
-    return lift(lambda v: ops.subtract(ops.full(1.0), error_function(v)), x)
 
 
 def _poisson_mass(k: Any, mean: Any) -> Any:
@@ -168,22 +31,22 @@ def _poisson_mass(k: Any, mean: Any) -> Any:
 
 # d/dm Σ_{i≤k} m^i e^-m / i! = -m^k e^-m / k!
 _poisson_cumulative = ops.curve(
-    lambda k, m, out: _special("pdtr", k, m, out),
+    lambda k, m, out: special("pdtr", k, m, out),
     lambda _s, y, _k, _m: np.zeros(y.shape),
-    lambda _s, _y, k, m: -np.exp(k * np.log(m) - m - _special("gammaln", k + 1.0)),
+    lambda _s, _y, k, m: -np.exp(k * np.log(m) - m - special("gammaln", k + 1.0)),
 )
 
 
 def _whole(x: Any) -> Any:
     """The whole part, of x ≥ 0."""
-    return _valid(ops.opaque(np.floor, x), lambda v: v >= 0)
+    return valid(ops.opaque(np.floor, x), lambda v: v >= 0)
 
 
 @TABLE.add("POISSON.DIST POISSON", "VVV")
 def poisson_dist(x: Values, mean: Values, cumulative: Values) -> Values:
     """The Poisson distribution or its mass."""
-    of = _poisson_cumulative if _flag(cumulative) else _poisson_mass
-    return lift(lambda k, m: of(_whole(k), _valid(m, lambda v: v >= 0)), x, mean)
+    of = _poisson_cumulative if is_cumulative(cumulative) else _poisson_mass
+    return lift(lambda k, m: of(_whole(k), valid(m, lambda v: v >= 0)), x, mean)
 
 
 def _binomial_mass(k: Any, n: Any, p: Any) -> Any:
@@ -207,7 +70,7 @@ _plain_power = ops.curve(
 def _binomial_sum(k: Floats, n: Floats, p: Floats) -> Any:
     """Σ_{i≤k} C(n,i) p^i q^(n-i), as an incomplete beta function."""
     more = np.maximum(n - k, 1.0)
-    return np.where(k >= n, 1.0, _special("betainc", more, k + 1.0, 1.0 - p))
+    return np.where(k >= n, 1.0, special("betainc", more, k + 1.0, 1.0 - p))
 
 
 # d/dp Σ_{i≤k} C(n,i) p^i q^(n-i) = -(n-k) C(n,k) p^k q^(n-k-1)
@@ -216,7 +79,7 @@ _binomial_cumulative = ops.curve(
     lambda _s, y, _k, _n, _p: np.zeros(y.shape),
     lambda _s, y, _k, _n, _p: np.zeros(y.shape),
     lambda _s, _y, k, n, p: np.where(
-        k >= n, 0.0, -(n - k) * _special("binom", n, k) * np.power(p, k) * np.power(1 - p, np.maximum(n - k - 1, 0))
+        k >= n, 0.0, -(n - k) * special("binom", n, k) * np.power(p, k) * np.power(1 - p, np.maximum(n - k - 1, 0))
     ),
 )
 
@@ -224,12 +87,12 @@ _binomial_cumulative = ops.curve(
 @TABLE.add("BINOM.DIST BINOMDIST", "VVVV")
 def binom_dist(k: Values, n: Values, p: Values, cumulative: Values) -> Values:
     """The binomial distribution or its mass."""
-    of = _binomial_cumulative if _flag(cumulative) else _binomial_mass
+    of = _binomial_cumulative if is_cumulative(cumulative) else _binomial_mass
 
     def compute(successes: Any, trials: Any, chance: Any) -> Any:
         whole = _whole(trials)
         within = ops.opaque(lambda a, b: np.where(np.floor(a) <= np.floor(b), np.floor(a), np.nan), successes, trials)
-        return of(_valid(within, lambda v: v >= 0), whole, _valid(chance, lambda v: (v >= 0) & (v <= 1)))
+        return of(valid(within, lambda v: v >= 0), whole, valid(chance, lambda v: (v >= 0) & (v <= 1)))
 
     return lift(compute, k, n, p)
 
@@ -237,10 +100,10 @@ def binom_dist(k: Values, n: Values, p: Values, cumulative: Values) -> Values:
 @TABLE.add("EXPON.DIST EXPONDIST", "VVV")
 def expon_dist(x: Values, rate: Values, cumulative: Values) -> Values:
     """1 - e^(-λx), or λ e^(-λx)."""
-    whole = _flag(cumulative)
+    whole = is_cumulative(cumulative)
 
     def compute(v: Any, r: Any) -> Any:
-        tail = exp(ops.negative(ops.multiply(_valid(v, lambda a: a >= 0), _positive(r))))
+        tail = exp(ops.negative(ops.multiply(valid(v, lambda a: a >= 0), positive(r))))
         return ops.subtract(ops.full(1.0), tail) if whole else ops.multiply(r, tail)
 
     return lift(compute, x, rate)
@@ -249,30 +112,17 @@ def expon_dist(x: Values, rate: Values, cumulative: Values) -> Values:
 @TABLE.add("WEIBULL.DIST WEIBULL", "VVVV")
 def weibull_dist(x: Values, shape: Values, scale: Values, cumulative: Values) -> Values:
     """1 - e^-(x/β)^α, or its density."""
-    whole = _flag(cumulative)
+    whole = is_cumulative(cumulative)
 
     def compute(v: Any, a: Any, b: Any) -> Any:
-        ratio = log(ops.divide(_valid(v, lambda t: t > 0), _positive(b)))
-        power = exp(ops.multiply(_positive(a), ratio))
+        ratio = log(ops.divide(valid(v, lambda t: t > 0), positive(b)))
+        power = exp(ops.multiply(positive(a), ratio))
         tail = exp(ops.negative(power))
         if whole:
             return ops.subtract(ops.full(1.0), tail)
         return ops.multiply(ops.divide(ops.multiply(a, power), v), tail)
 
     return lift(compute, x, shape, scale)
-
-
-@TABLE.add("CONFIDENCE.NORM CONFIDENCE", "VVV")
-def confidence_norm(alpha: Values, deviation: Values, size: Values) -> Values:
-    """Half the width of the confidence interval of a mean."""
-
-    def compute(a: Any, s: Any, n: Any) -> Any:
-        from xlcollab.formula.functions.elementary import sqrt
-
-        z = normal_quantile(ops.subtract(ops.full(1.0), ops.multiply(a, ops.full(0.5))))
-        return ops.divide(ops.multiply(z, _positive(s)), sqrt(_valid(n, lambda v: v >= 1)))
-
-    return lift(compute, alpha, deviation, size)
 
 
 def _of_constants(names: str, count: int, compute: Callable[..., float], optional: int = 0) -> None:
@@ -290,36 +140,36 @@ def _of_constants(names: str, count: int, compute: Callable[..., float], optiona
 
 
 def _t_density(x: float, f: float) -> float:
-    log_scale = _special("gammaln", (f + 1) / 2) - _special("gammaln", f / 2) - 0.5 * math.log(f * math.pi)
+    log_scale = special("gammaln", (f + 1) / 2) - special("gammaln", f / 2) - 0.5 * math.log(f * math.pi)
     return math.exp(log_scale - (f + 1) / 2 * math.log1p(x * x / f))
 
 
 def _chi2_density(x: float, f: float) -> float:
     if x <= 0:
         return math.nan if x < 0 else (0.5 if f == 2 else 0.0)
-    return math.exp((f / 2 - 1) * math.log(x) - x / 2 - f / 2 * math.log(2) - _special("gammaln", f / 2))
+    return math.exp((f / 2 - 1) * math.log(x) - x / 2 - f / 2 * math.log(2) - special("gammaln", f / 2))
 
 
 def _within(p: float) -> float:
     return p if 0 < p < 1 else math.nan
 
 
-_of_constants("T.DIST", 3, lambda x, f, c: _special("stdtr", int(f), x) if c else _t_density(x, int(f)))
-_of_constants("T.DIST.RT", 2, lambda x, f: _special("stdtr", int(f), -x))
-_of_constants("T.DIST.2T", 2, lambda x, f: 2 * _special("stdtr", int(f), -x) if x >= 0 else math.nan)
-_of_constants("TDIST", 3, lambda x, f, tails: tails * _special("stdtr", int(f), -x) if x >= 0 else math.nan)
-_of_constants("T.INV", 2, lambda p, f: _special("stdtrit", int(f), _within(p)))
-_of_constants("T.INV.2T TINV", 2, lambda p, f: -_special("stdtrit", int(f), _within(p / 2)))
-_of_constants("CHISQ.DIST", 3, lambda x, f, c: _special("chdtr", int(f), x) if c else _chi2_density(x, int(f)))
-_of_constants("CHISQ.DIST.RT CHIDIST", 2, lambda x, f: _special("chdtrc", int(f), x))
-_of_constants("CHISQ.INV", 2, lambda p, f: _special("chdtri", int(f), 1 - p))
-_of_constants("CHISQ.INV.RT CHIINV", 2, lambda p, f: _special("chdtri", int(f), p))
-_of_constants("F.DIST.RT FDIST", 3, lambda x, a, b: _special("fdtrc", int(a), int(b), x))
-_of_constants("F.INV", 3, lambda p, a, b: _special("fdtri", int(a), int(b), p))
-_of_constants("F.INV.RT FINV", 3, lambda p, a, b: _special("fdtri", int(a), int(b), 1 - p))
-_of_constants("GAMMA.INV GAMMAINV", 3, lambda p, a, b: b * _special("gammaincinv", a, p))
+_of_constants("T.DIST", 3, lambda x, f, c: special("stdtr", int(f), x) if c else _t_density(x, int(f)))
+_of_constants("T.DIST.RT", 2, lambda x, f: special("stdtr", int(f), -x))
+_of_constants("T.DIST.2T", 2, lambda x, f: 2 * special("stdtr", int(f), -x) if x >= 0 else math.nan)
+_of_constants("TDIST", 3, lambda x, f, tails: tails * special("stdtr", int(f), -x) if x >= 0 else math.nan)
+_of_constants("T.INV", 2, lambda p, f: special("stdtrit", int(f), _within(p)))
+_of_constants("T.INV.2T TINV", 2, lambda p, f: -special("stdtrit", int(f), _within(p / 2)))
+_of_constants("CHISQ.DIST", 3, lambda x, f, c: special("chdtr", int(f), x) if c else _chi2_density(x, int(f)))
+_of_constants("CHISQ.DIST.RT CHIDIST", 2, lambda x, f: special("chdtrc", int(f), x))
+_of_constants("CHISQ.INV", 2, lambda p, f: special("chdtri", int(f), 1 - p))
+_of_constants("CHISQ.INV.RT CHIINV", 2, lambda p, f: special("chdtri", int(f), p))
+_of_constants("F.DIST.RT FDIST", 3, lambda x, a, b: special("fdtrc", int(a), int(b), x))
+_of_constants("F.INV", 3, lambda p, a, b: special("fdtri", int(a), int(b), p))
+_of_constants("F.INV.RT FINV", 3, lambda p, a, b: special("fdtri", int(a), int(b), 1 - p))
+_of_constants("GAMMA.INV GAMMAINV", 3, lambda p, a, b: b * special("gammaincinv", a, p))
 _of_constants(
-    "BETA.INV BETAINV", 5, lambda p, a, b, low=0.0, high=1.0: low + (high - low) * _special("betaincinv", a, b, p), 2
+    "BETA.INV BETAINV", 5, lambda p, a, b, low=0.0, high=1.0: low + (high - low) * special("betaincinv", a, b, p), 2
 )
 
 
@@ -327,8 +177,8 @@ def _gamma_dist(x: float, a: float, b: float, cumulative: float) -> float:
     if x < 0 or a <= 0 or b <= 0:
         return math.nan
     if cumulative:
-        return float(_special("gammainc", a, x / b))
-    return math.exp((a - 1) * math.log(x) - x / b - a * math.log(b) - float(_special("gammaln", a))) if x else 0.0
+        return float(special("gammainc", a, x / b))
+    return math.exp((a - 1) * math.log(x) - x / b - a * math.log(b) - float(special("gammaln", a))) if x else 0.0
 
 
 _of_constants("GAMMA.DIST GAMMADIST", 4, _gamma_dist)
@@ -337,8 +187,8 @@ _of_constants("GAMMA.DIST GAMMADIST", 4, _gamma_dist)
 def _beta_dist(x: float, a: float, b: float, cumulative: float, low: float = 0.0, high: float = 1.0) -> float:
     z = (x - low) / (high - low)
     if cumulative:
-        return float(_special("betainc", a, b, z))
-    density: float = z ** (a - 1) * (1 - z) ** (b - 1) / float(_special("beta", a, b)) / (high - low)
+        return float(special("betainc", a, b, z))
+    density: float = z ** (a - 1) * (1 - z) ** (b - 1) / float(special("beta", a, b)) / (high - low)
     return density
 
 

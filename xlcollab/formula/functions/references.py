@@ -19,7 +19,7 @@ from xlcollab.formula.functions.declare import (
 from xlcollab.formula.functions.lookup import pick
 from xlcollab.formula.functions.searching import option
 from xlcollab.formula.parse import parse
-from xlcollab.formula.ranges import Range
+from xlcollab.formula.ranges import Range, Uneven
 from xlcollab.formula.syntax import Name, Reference
 from xlcollab.formula.values import REF, VALUE, Scalar, Values, constant_error, decode, encode
 
@@ -68,7 +68,7 @@ def _index_of_range(found: Range, rows: Ints, cols: Ints) -> Operand:
         return constant_error(VALUE)
     whole = [bool((at == 0).all()) for at in (rows, cols)]
     if any(bool((at == 0).any()) != w for at, w in zip((rows, cols), whole, strict=True)):
-        raise FormulaError("INDEX gives whole rows or columns in some cells of a block and single cells in others")
+        raise Uneven("INDEX gives whole rows or columns in some cells of a block and single cells in others")
     inside = (rows <= found.height) & (cols <= found.width)
     height, width = (found.height if whole[0] else 1), (found.width if whole[1] else 1)
     far = np.int64(1 << 40)
@@ -91,7 +91,7 @@ def _index_of_values(values: Values, row: Values, col: Values) -> Values:
 
 def _whole_line(values: Values, rows: Ints, cols: Ints) -> Values:
     if rows.size > 1 or cols.size > 1:
-        raise FormulaError("INDEX gives whole rows or columns of an array that differ between the cells of a block")
+        raise Uneven("INDEX gives whole rows or columns of an array that differ between the cells of a block")
     r, c = int(rows.item()), int(cols.item())
     if r > values.shape[2] or c > values.shape[3]:
         return constant_error(REF)
@@ -131,7 +131,7 @@ def offset(
     except ExcelError as error:
         return _known_error(error.kind, rows, cols)
     if (tall != tall.flat[0]).any() or (wide != wide.flat[0]).any():
-        raise FormulaError("OFFSET gives ranges of different size in the cells of a block")
+        raise Uneven("OFFSET gives ranges of different size in the cells of a block")
     h, w = int(tall.flat[0]), int(wide.flat[0])
     if h == 0 or w == 0:
         return constant_error(REF)
@@ -143,7 +143,7 @@ def _known_error(kind: int, *args: Values) -> Values:
     """The errors of arguments, where they differ between the cells of the block."""
     stopped = combined(carried_errors(arg) for arg in args if arg.known)
     if stopped is None or not (stopped != 0).all():
-        raise FormulaError("OFFSET has arguments that are errors in some cells of a block")
+        raise Uneven("OFFSET has arguments that are errors in some cells of a block")
     return Values(np.full(stopped.shape, np.nan), stopped) if stopped.any() else constant_error(kind)
 
 
@@ -161,7 +161,7 @@ def indirect(context: Evaluator, text: Values, a1: Values | None = None) -> Oper
         return constant_error(REF)
     alike = (first.sheet, first.height, first.width)
     if any(f is not None and (f.sheet, f.height, f.width) != alike for row in found for f in row):
-        raise FormulaError("INDIRECT spells ranges of different size or sheet in the cells of a block")
+        raise Uneven("INDIRECT spells ranges of different size or sheet in the cells of a block")
     rows = np.array([[0 if f is None else int(f.rows.flat[0]) for f in row] for row in found])
     cols = np.array([[0 if f is None else int(f.cols.flat[0]) for f in row] for row in found])
     return (Range(first.sheet, rows, cols, first.height, first.width),)

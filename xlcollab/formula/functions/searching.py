@@ -15,6 +15,7 @@ import numpy as np
 from xlcollab.errors import FormulaError
 from xlcollab.formula.functions.criteria import wildcard
 from xlcollab.formula.functions.declare import Table
+from xlcollab.formula.ranges import Uneven
 from xlcollab.formula.values import NA, NUMBER, Scalar, Values, constant_error, decode, error_kind
 from xlcollab.xlsx.cells import ErrorValue
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 TABLE = Table()
 
 
-def _class_of(value: Scalar) -> int:
+def class_of(value: Scalar) -> int:
     """Values are found only among those of their own class: numbers, texts, truth values."""
     if isinstance(value, ErrorValue):
         return 3
@@ -33,7 +34,8 @@ def _class_of(value: Scalar) -> int:
     return 1 if isinstance(value, str) else 0
 
 
-def _folded(value: Scalar) -> Any:
+def folded(value: Scalar) -> Any:
+    """Texts without regard to case."""
     return value.casefold() if isinstance(value, str) else value
 
 
@@ -46,7 +48,7 @@ class Column:
         self.last: dict[tuple[int, Any], int] = {}
         for i, item in enumerate(items):
             if item is not None:
-                key = (_class_of(item), _folded(item))
+                key = (class_of(item), folded(item))
                 self.first.setdefault(key, i)
                 self.last[key] = i
         self._sorted: dict[int, tuple[list[Any], list[int]]] = {}
@@ -57,26 +59,26 @@ class Column:
             places = range(len(self.items) - 1, -1, -1) if backwards else range(len(self.items))
             found = (i for i in places if isinstance(item := self.items[i], str) and pattern.fullmatch(item))
             return next(found, -1)
-        return (self.last if backwards else self.first).get((_class_of(key), _folded(key)), -1)
+        return (self.last if backwards else self.first).get((class_of(key), folded(key)), -1)
 
     def _alike(self, kind: int) -> tuple[list[Any], list[int]]:
         if kind not in self._sorted:
-            places = [i for i, item in enumerate(self.items) if item is not None and _class_of(item) == kind]
-            self._sorted[kind] = ([_folded(self.items[i]) for i in places], places)
+            places = [i for i, item in enumerate(self.items) if item is not None and class_of(item) == kind]
+            self._sorted[kind] = ([folded(self.items[i]) for i in places], places)
         return self._sorted[kind]
 
     def ascending(self, key: Scalar) -> int:
         """By bisection of ascending items, as Excel does: the last one not above the key; -1 where all are."""
-        values, places = self._alike(_class_of(key))
-        at = bisect_right(values, _folded(key))
+        values, places = self._alike(class_of(key))
+        at = bisect_right(values, folded(key))
         return places[at - 1] if at else -1
 
     def descending(self, key: Scalar) -> int:
         """Of descending items the last one not below the key; -1 where the first already is."""
-        values, places = self._alike(_class_of(key))
+        values, places = self._alike(class_of(key))
         found = -1
         for value, place in zip(values, places, strict=True):
-            if value < _folded(key):
+            if value < folded(key):
                 break
             found = place
         return found
@@ -86,8 +88,8 @@ class Column:
         at = self.exact(key, wild=False, backwards=backwards)
         if at >= 0:
             return at
-        values, places = self._alike(_class_of(key))
-        wanted = _folded(key)
+        values, places = self._alike(class_of(key))
+        wanted = folded(key)
         rest = [(v, i) for v, i in zip(values, places, strict=True) if (v > wanted if larger else v < wanted)]
         if not rest:
             return -1
@@ -131,7 +133,7 @@ def option(value: Values | None, default: float) -> float:
         raise FormulaError("has no derivative by an option that depends on the changing cells")
     first = value.numbers.flat[0]
     if (value.numbers != first).any():
-        raise FormulaError("has different options in the cells of one block")
+        raise Uneven("has different options in the cells of a block")
     return float(first)
 
 

@@ -12,7 +12,7 @@ from xlcollab.formula.functions.criteria import wildcard
 from xlcollab.formula.functions.declare import ExcelError, Table, each, number
 from xlcollab.formula.functions.number_format import formatted
 from xlcollab.formula.functions.operators import general_text
-from xlcollab.formula.values import NUM, VALUE, Scalar, Values, decode, encode
+from xlcollab.formula.values import VALUE, Scalar, Values, decode, encode
 from xlcollab.xlsx.cells import ErrorValue
 
 TABLE = Table()
@@ -147,17 +147,6 @@ def _dollar(value: Scalar, digits: Scalar = 2.0) -> str:
     return f"(${text[1:]})" if text.startswith("-") else f"${text}"
 
 
-def _base(value: Scalar, radix: Scalar, least: Scalar = 0.0) -> str:
-    n, b = _count(value), _count(radix, 2)
-    if b > 36:
-        raise ExcelError(NUM)
-    digits = ""
-    while n:
-        n, rest = divmod(n, b)
-        digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[rest] + digits
-    return digits.rjust(max(_count(least), 1), "0")
-
-
 _of_each("LEFT", "VV?", _left)
 _of_each("RIGHT", "VV?", _right)
 _of_each("MID", "VVV", _mid)
@@ -180,7 +169,6 @@ _of_each("CLEAN", "V", _clean)
 _of_each("TEXT", "VV", lambda value, code: formatted(value, general_text(code)))
 _of_each("FIXED", "VV?V?", _fixed)
 _of_each("DOLLAR", "VV?", _dollar)
-_of_each("BASE", "VVV?", _base)
 _of_each("CONCATENATE", "V*", lambda *parts: "".join(map(general_text, parts)))
 # These two give numbers that change as their argument does, so that they are not constant between jumps.
 TABLE.add("VALUE", "V")(lambda text: each(_value, text))
