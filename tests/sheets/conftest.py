@@ -15,6 +15,7 @@ from xlcollab.model import Factors, Model, predict_pairs
 from xlcollab.ratings import Ratings
 from xlcollab.sheets.report import Report, write_report
 from xlcollab.solvers.base import Status
+from xlcollab.xlsx.workbook import Workbook
 
 CREATED = dt.datetime(2026, 1, 2, 3, 4)
 
@@ -97,3 +98,24 @@ def report(tmp_path: Path) -> Callable[..., Report]:
         return write_report(fits, options.pop("path", tmp_path / "report.xlsx"), **options)
 
     return write
+
+
+@pytest.fixture
+def table() -> Callable[[Path, str, str], list[dict[str, Any]]]:
+    """`table(book, sheet, title)`: the rows of the table with a column of that title, as dicts by title."""
+
+    def rows(path: Path, sheet: str, title: str) -> list[dict[str, Any]]:
+        cells = Workbook.open(path).sheet(sheet).cells
+        row, column = next(at for at, cell in sorted(cells.items()) if cell.value == title)
+        first = last = column
+        while (row, first - 1) in cells:
+            first -= 1
+        while (row, last + 1) in cells:
+            last += 1
+        titles = {number: cells[row, number].value for number in range(first, last + 1)}
+        found = []
+        while (row := row + 1, first) in cells:
+            found.append({name: cells[row, number].value for number, name in titles.items() if (row, number) in cells})
+        return found
+
+    return rows

@@ -51,14 +51,15 @@ def test_the_validator_has_nothing_against_a_report(fit: Make, ratings: Make, re
 def test_the_sheets_stand_in_the_order_in_which_they_are_read(fit: Make, report: Write) -> None:
     fits = [fit(solver="scipy", penalised=False), fit()]
     written = report(fits)
-    expected = ("Summary", "Predictions", "Recommendations", "scipy", "torch", "Embeddings", "Training")
+    outputs = ("Summary", "Predictions", "Recommendations", "Similar", "Map")
+    expected = (*outputs, "scipy", "torch", "Embeddings", "Training")
     assert written.sheets == expected
     assert tuple(sheet.name for sheet in Workbook.open(written.path).sheets) == expected
 
 
 def test_two_fits_of_one_solver_have_names_that_tell_them_apart(fit: Make, report: Write) -> None:
     fits = [fit(model=Model(3)), fit(model=Model(3, biased=True)), fit(model=Model(3))]
-    assert report(fits).sheets[3:6] == ("torch_dot3", "torch_bias3", "torch_dot3 (2)")
+    assert report(fits).sheets[5:8] == ("torch_dot3", "torch_bias3", "torch_dot3 (2)")
 
 
 def test_one_fit_may_stand_without_a_list(fit: Make, report: Write) -> None:
@@ -234,7 +235,7 @@ def test_names_stand_beside_the_ids_in_every_sheet(fit: Make, ratings: Make, rep
     )
     written = report(fit(table))
     book = Workbook.open(written.path)
-    for name in ("Predictions", "Recommendations", "torch", "Embeddings"):
+    for name in ("Predictions", "Recommendations", "Similar", "torch", "Embeddings"):
         texts = {cell.value for cell in book.sheet(name).cells.values() if isinstance(cell.value, str)}
         assert any(text.startswith("Film 1") for text in texts), name
         assert any(text.startswith("Person ") for text in texts), name

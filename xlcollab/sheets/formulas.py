@@ -78,6 +78,16 @@ class ModelFormulas:
         for column, formula in zip(self._columns, self.row(user, range(self.layout.n_items)), strict=True):
             yield f'IF({self.prefix}{column}{user + 2}="",0,{formula})'
 
+    def user_vector(self, user: int) -> str:
+        """The cells of p_u (1, k), of the user at this position (from 0)."""
+        row = self.layout.first_user_row + user
+        return f"{self.prefix}$B{row}:${column_letters(self.layout.model.n_factors + 1)}{row}"
+
+    def item_vector(self, item: int) -> str:
+        """The cells of q_i (k, 1), of the item at this position (from 0)."""
+        column, top = self._columns[item], self.layout.item_factors_row
+        return f"{self.prefix}{column}${top}:{column}${top + self.layout.model.n_factors - 1}"
+
     def rmse(self) -> str:
         """√(mean squared error over the ratings there are)."""
         ratings, predictions = self._area(self.layout.ratings), self._area(self.layout.predictions)

@@ -15,7 +15,7 @@ from xlcollab.xlsx.newsheet import legal_sheet_name
 if TYPE_CHECKING:
     from xlcollab.fitting import Fit
 
-__all__ = ["LIVE_CELLS", "MOST_CELLS", "has_mirror", "has_table", "is_live", "mirror_names"]
+__all__ = ["LIVE_CELLS", "MOST_CELLS", "has_mirror", "has_table", "is_live", "mirror_names", "with_factors"]
 
 LIVE_CELLS = 100_000
 """Up to so many cells of a crosstab, predictions are formulas; above, values."""
@@ -40,6 +40,18 @@ def has_table(fit: Fit) -> bool:
     """Whether the whole crosstab, blanks filled, goes onto a sheet."""
     m, n = fit.ratings.n_users, fit.ratings.n_items
     return m * n <= MOST_CELLS and TableLayout(m, n, 10, user_names=True, item_names=True).fits_a_sheet
+
+
+def with_factors(fits: Sequence[Fit], shown: Fit | None) -> Fit | None:
+    """The fit whose factors are compared and mapped: ``shown``, or where that has fewer than two another penalised one.
+
+    Of several the one with the least held-out error, where all have one, else the last.
+    """
+    able = [fit for fit in fits if fit.penalised and has_mirror(fit) and fit.model.n_factors >= 2]
+    if not able or any(fit is shown for fit in able):
+        return shown if able else None
+    errors = [fit.valid_rmse for fit in able if fit.valid_rmse is not None]
+    return able[errors.index(min(errors))] if len(errors) == len(able) else able[-1]
 
 
 def mirror_names(fits: Sequence[Fit], taken: Iterable[str]) -> list[str]:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
 from xlcollab.model import FloatArray, IntArray
 from xlcollab.sheets import theme
+from xlcollab.sheets.columns import Columns
 from xlcollab.sheets.filled import LEVEL, Filled
 from xlcollab.sheets.mirror import fit_title
-from xlcollab.xlsx.cells import Area, CellValue, address, quote_sheet
-from xlcollab.xlsx.newsheet import NewSheet, Style
+from xlcollab.xlsx.cells import address, quote_sheet
+from xlcollab.xlsx.newsheet import NewSheet
 
 __all__ = ["MOST_ROWS", "N_BEST", "recommendations_sheet"]
 
@@ -27,7 +27,6 @@ MOST_ROWS = 20_000
 """Lines in all."""
 
 _HEADER_ROW = 7
-_FIRST_ROW = _HEADER_ROW + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +46,6 @@ class _Best:
         return [False, *starts[1:]]
 
 
-class _Column(NamedTuple):
-    title: str
-    width: float
-    style: Style
-    cells: list[tuple[str | None, CellValue]]
-
-
 def recommendations_sheet(filled: Filled, name: str) -> NewSheet:
     """The sheet ``name``."""
     ratings = filled.mirror.fit.ratings
@@ -63,18 +55,13 @@ def recommendations_sheet(filled: Filled, name: str) -> NewSheet:
     sheet.cell(2, 1, fit_title(filled.mirror.fit), theme.SUBTITLE)
     for row, line in enumerate(_small_print(filled, best), 3):
         sheet.cell(row, 1, line, theme.NOTE)
-    columns = [*_who_and_what(filled, best), *_values(filled, best)]
-    for number, column in enumerate(columns, 1):
-        sheet.cell(_HEADER_ROW, number, column.title, theme.header_over(column.style))
-        sheet.width(number, number, column.width)
-    looks = [(column.style, theme.with_line_above(column.style)) for column in columns]
-    rows = zip(*(column.cells for column in columns), strict=True)
-    sheet.formulas(_FIRST_ROW, 1, rows, lambda row, column: looks[column][best.starts[row]])
+    table = Columns(_HEADER_ROW)
+    _add_who_and_what(table, filled, best)
+    values = _add_values(table, filled, best)
+    table.put(sheet, best.starts)
     if len(best.users):
-        first = next(n for n, column in enumerate(columns, 1) if column.title == "predicted")
-        last_row = _FIRST_ROW + len(best.users) - 1
-        theme.color_by_rating(sheet, Area(_FIRST_ROW, first, last_row, len(columns)), ratings.scale)
-    sheet.freeze(_FIRST_ROW, 1)
+        theme.color_by_rating(sheet, [table.area(key) for key in values], ratings.scale)
+    sheet.freeze(table.first_row, 1)
     sheet.print_setup(title_rows=(_HEADER_ROW, _HEADER_ROW))
     return sheet
 
@@ -111,40 +98,28 @@ def _small_print(filled: Filled, best: _Best) -> list[str]:
     return lines
 
 
-def _who_and_what(filled: Filled, best: _Best) -> list[_Column]:
+def _add_who_and_what(table: Columns, filled: Filled, best: _Best) -> None:
     """User, rank and item, with names where there are any."""
     ratings = filled.mirror.fit.ratings
-    columns: list[_Column] = []
-    for kind, labels, names, idx in (
-        ("user", ratings.users, ratings.user_names, best.users.tolist()),
-        ("item", ratings.items, ratings.item_names, best.items.tolist()),
-    ):
-        width = theme.fitting_width([theme.label_text(label) for label in labels], 12, 30)
-        columns.append(_Column(kind, width, theme.LABEL, [(None, labels[position]) for position in idx]))
-        if names:
-            width = theme.fitting_width(names.values(), 12, 50)
-            shown: list[tuple[str | None, CellValue]] = [(None, names.get(labels[position], "")) for position in idx]
-            columns.append(_Column(f"{kind} name", width, theme.BESIDE, shown))
-        if kind == "user":
-            columns.append(_Column("rank", 8, theme.POSITION, [(None, rank) for rank in best.ranks.tolist()]))
-    return columns
+    table.add_labels("user", ratings.users, ratings.user_names, best.users.tolist(), least=12)
+    table.add("rank", best.ranks.tolist(), theme.POSITION)
+    table.add_labels("item", ratings.items, ratings.item_names, best.items.tolist(), least=12)
 
 
-def _values(filled: Filled, best: _Best) -> list[_Column]:
-    """The prediction, and the ends of its interval where the solver knows how sure it is."""
+def _add_values(table: Columns, filled: Filled, best: _Best) -> list[str]:
+    """The prediction, and the ends of its interval where the solver knows how sure it is; returned are their keys."""
     layouts = {"predicted": filled.layout}
     numbers: dict[str, FloatArray] = {"predicted": filled.predicted[best.users, best.items]}
     if filled.has_intervals:
         numbers["low"], numbers["high"] = filled.interval(best.users, best.items)
         layouts |= filled.companions
     prefix = f"{quote_sheet(filled.sheet)}!"
-    columns = []
-    for title, values in numbers.items():
-        layout = layouts[title]
-        cells: list[tuple[str | None, CellValue]] = []
-        for user, item, value in zip(best.users.tolist(), best.items.tolist(), values.tolist(), strict=True):
-            place = address(layout.first_row + user, layout.first_column + item)
-            cells.append((f"{prefix}{place}" if filled.live else None, value))
-        style = theme.PREDICTED_PLAIN if title == "predicted" else theme.INTERVAL
-        columns.append(_Column(title, 13 if title == "predicted" else 9, style, cells))
-    return columns
+    for key, values in numbers.items():
+        row, column = layouts[key].first_row, layouts[key].first_column
+        places = [
+            f"{prefix}{address(row + user, column + item)}"
+            for user, item in zip(best.users.tolist(), best.items.tolist(), strict=True)
+        ]
+        style, width = (theme.PREDICTED_PLAIN, 13) if key == "predicted" else (theme.INTERVAL, 9)
+        table.add(key, values.tolist(), style, formula=places if filled.live else None, width=width)
+    return list(numbers)

@@ -16,9 +16,11 @@ from xlcollab.fitting import Fit, shown_fit
 from xlcollab.sheets import plan, theme
 from xlcollab.sheets.embeddings import can_be_spelled_out, embeddings_sheet
 from xlcollab.sheets.filled import Filled
+from xlcollab.sheets.item_map import map_sheet, why_no_map
 from xlcollab.sheets.mirror import EXCEL_LIMIT, Mirror, fit_title, mirror_sheet, model_name
 from xlcollab.sheets.predictions import predictions_sheet
 from xlcollab.sheets.recommendations import recommendations_sheet
+from xlcollab.sheets.similar import similar_sheet
 from xlcollab.sheets.summary import Entry, Summary, summary_sheet
 from xlcollab.sheets.training import training_sheet
 from xlcollab.xlsx.newsheet import NewSheet, legal_sheet_name
@@ -118,6 +120,7 @@ class _Sheets:
         mirrors = [Mirror(fit, name, plan.is_live(fit)) for fit, name in zip(self.fits, names, strict=True)]
         on_sheet = [plan.has_mirror(fit) for fit in self.fits]
         self._add_predictions(mirrors, on_sheet, predictions, recommendations)
+        self._add_alike(mirrors)
         for mirror, there in zip(mirrors, on_sheet, strict=True):
             self._add_mirror(mirror, there, summary)
         self._add_workings(mirrors, on_sheet)
@@ -157,6 +160,19 @@ class _Sheets:
         filled = Filled(mirror, name, live=mirror.live and on_sheet[position])
         self._add(predictions_sheet(filled), f"Every blank filled by {mirror.sheet}")
         self._add(recommendations_sheet(filled, recommendations), "The unrated items of each user, best first")
+
+    def _add_alike(self, mirrors: Sequence[Mirror]) -> None:
+        fit = plan.with_factors(self.fits, self.shown)
+        if fit is None:
+            self.notes.append("Similar and Map are left out: no penalised fit has two factors or more to compare.")
+            return
+        mirror = next(mirror for mirror in mirrors if mirror.fit is fit)
+        of = "" if fit is self.shown else f", by the factors of {mirror.sheet}"
+        self._add(similar_sheet(mirror, self._name("Similar")), f"The items and users most like each other{of}")
+        if reason := why_no_map(mirror):
+            self.notes.append(f"Map is left out: {reason}.")
+        else:
+            self._add(map_sheet(mirror, self._name("Map")), f"The items in two dimensions{of}")
 
     def _add_mirror(self, mirror: Mirror, there: bool, summary: str) -> None:
         layout, name = mirror.layout, mirror.sheet

@@ -100,6 +100,7 @@ LINK_HEADER = replace(HEADER_TEXT, color="0B57A4", underline=True)
 COUNT = Style(color=INK, number_format="#,##0", align="right")
 POSITION = Style(color=MUTED, number_format="0", align="right")
 FACTOR = Style(color=INK, number_format="0.000", align="right")
+SIMILARITY = Style(color=INK, number_format="0.000", align="center")
 ERROR = Style(color=INK, number_format="0.0000", align="right")
 SECONDS = Style(color=INK, number_format="0.000", align="right")
 
@@ -156,7 +157,8 @@ def wrapped_height(texts: Iterable[str], width: float) -> float:
 
     Said rather than left to the program: not every one measures such rows when it opens a file.
     """
-    lines = max((len(textwrap.wrap(text, int(width))) for text in texts), default=1)
+    # Widths count digits, and text is about a seventh narrower than those.
+    lines = max((len(textwrap.wrap(text, int(width * 1.15))) for text in texts), default=1)
     return 15.0 * max(1, lines)
 
 

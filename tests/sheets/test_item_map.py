@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+from lxml import etree
+
+from xlcollab.model import Factors, Model
+from xlcollab.sheets import item_map
+from xlcollab.sheets.label_sides import label_sides
+from xlcollab.xlsx.workbook import Workbook
+
+Make = Callable[..., Any]
+
+
+def charts(path: Any) -> list[etree._Element]:
+    with ZipFile(path) as package:
+        return [etree.fromstring(package.read(name)) for name in package.namelist() if "/charts/chart" in name]
+
+
+def test_coordinates_are_the_first_two_principal_components(fit: Make, report: Make, table: Make) -> None:
+    made = fit(model=Model(4, biased=True))
+    found = table(report(made).path, "Map", "ratings")
+    Q = made.factors.item_factors
+    centred = Q - Q.mean(axis=0)
+    values, vectors = np.linalg.eigh(centred.T @ centred)
+    for axis, column in (("axis 1", -1), ("axis 2", -2)):
+        expected = centred @ vectors[:, column]
+        ours = np.array([line[axis] for line in found])
+        assert min(np.abs(ours - expected).max(), np.abs(ours + expected).max()) < 1e-9
+        assert (ours**2).sum() == pytest.approx(values[column])
+    assert [line["item"] for line in found] == list(made.ratings.items)
+    assert [line["ratings"] for line in found] == made.ratings.item_counts.tolist()
+
+
+def test_the_shares_of_the_spread_are_those_of_the_components(fit: Make, report: Make) -> None:
+    made = fit(model=Model(4))
+    cells = Workbook.open(report(made).path).sheet("Map").cells
+    Q = made.factors.item_factors
+    singular = np.linalg.svd(Q - Q.mean(axis=0), compute_uv=False)
+    shares = singular**2 / (singular**2).sum()
+    assert (cells[3, 4].value, cells[3, 6].value) == pytest.approx(tuple(shares[:2]))
+
+
+def test_everything_but_the_axes_is_live(fit: Make, report: Make, recalculated: Make) -> None:
+    written = report(fit(model=Model(2)))
+    before = recalculated(written.path)["Map"]
+    book = Workbook.open(written.path)
+    book.sheet("torch").patch({(19, 5): 9.0})
+    book.save(written.path, force=True)
+    after = recalculated(written.path)["Map"]
+    moved = {at for at in before if before[at] != after[at]}
+    axes = {f"{column}{row}" for column in "TU" for row in (7, 8)}
+    places = {f"{column}{row}" for column in "MN" for row in range(7, 22)}
+    assert not moved & axes
+    assert places | {"D3", "F3"} <= moved
+
+
+def test_the_chart_labels_each_item_from_its_cell(fit: Make, ratings: Make, report: Make) -> None:
+    bare = ratings()
+    names = {label: f"Film {label}" for label in bare.items[:-1]} | {
+        bare.items[-1]: "A film with a very long name indeed"
+    }
+    path = report(fit(bare.with_names(item_names=names), Model(2))).path
+    [chart] = [chart for chart in charts(path) if b"datalabelsRange" in etree.tostring(chart)]
+    texts = [text for text in chart.itertext() if text.startswith(("Film 1", "A film"))]
+    assert set(texts) == {*(f"Film {label}" for label in bare.items[:-1]), "A film with a very long name …"}
+    assert "Map!$L$7:$L$21" in list(chart.itertext())
+
+
+def test_beyond_fifty_items_the_most_rated_are_labelled(fit: Make, ratings: Make, report: Make, table: Make) -> None:
+    known = ratings(8, 60, 200)
+    path = report(fit(known, Model(2))).path
+    counts = [line["ratings"] for line in table(path, "Map", "ratings")]
+    assert counts == sorted(known.item_counts.tolist(), reverse=True)
+    [chart] = [chart for chart in charts(path) if b"datalabelsRange" in etree.tostring(chart)]
+    references = [text for text in chart.itertext() if text.startswith("Map!")]
+    assert {"Map!$M$7:$M$56", "Map!$M$57:$M$66"} <= set(references)
+
+
+@pytest.mark.parametrize(
+    "Q",
+    [np.zeros((15, 2)), np.outer(np.arange(15.0), [1.0, 2.0]) + 3.0],
+    ids=["all in one place", "all on one line"],
+)
+def test_items_without_two_dimensions_are_not_mapped(fit: Make, report: Make, Q: Any) -> None:
+    made = fit(model=Model(2))
+    object.__setattr__(made, "factors", Factors(made.factors.user_factors, Q, np.zeros(15), np.zeros(15)))
+    written = report(made)
+    assert "Map" not in written.sheets
+    assert "Map is left out: the items differ in fewer than two dimensions." in written.notes
+
+
+def test_more_items_than_a_table_should_hold_are_not_mapped(
+    fit: Make, report: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(item_map, "MOST_ITEMS", 14)
+    written = report(fit(model=Model(2)))
+    assert "Map" not in written.sheets
+    assert "Map is left out: 15 items are more than a table should hold." in written.notes
+
+
+def test_labels_keep_out_of_each_other_s_way() -> None:
+    crossing = np.array([[0.0, 0.0], [0.05, 0.0], [1.0, 1.0]])
+    sides = label_sides(crossing, ["left one", "right one", "far"], (420.0, 340.0))
+    assert sides[0] != "right"
+    assert sides[1] == "right"
+    assert sides[2] == "right"
+
+
+def test_points_in_one_place_have_labels_all_the_same() -> None:
+    sides = label_sides(np.zeros((4, 2)), ["a", "b", "c", "d"], (420.0, 340.0))
+    assert set(sides) == {"right", "left", "above", "below"}

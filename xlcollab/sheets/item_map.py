@@ -1,0 +1,211 @@
+"""Map: the items on the two axes along which their factors differ most, as a chart with labels.
+
+The axes are the first two principal components of the item factors Q (n, k): right singular vectors v of Q less its
+column means, each with the sign that makes its entry of largest magnitude positive. They are values, as fitted; the
+means and the coordinates (q_i − q̄)·v are formulas over the factor cells of the mirror and stay live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xlcollab.model import FloatArray, IntArray
+from xlcollab.sheets import theme
+from xlcollab.sheets.columns import Columns
+from xlcollab.sheets.label_sides import label_sides
+from xlcollab.sheets.mirror import Mirror, fit_title
+from xlcollab.xlsx.cells import Area, qualified
+from xlcollab.xlsx.charts import OKABE_ITO, Chart, Series
+from xlcollab.xlsx.newsheet import NewSheet
+
+if TYPE_CHECKING:
+    from xlcollab.ratings import Ratings
+
+__all__ = ["MOST_ITEMS", "map_sheet", "why_no_map"]
+
+MOST_ITEMS = 20_000
+"""Items in the table."""
+
+_MOST_POINTS = 2_000
+_MOST_LABELS = 50  # more hide each other
+_LONGEST_LABEL = 30
+_HEADING_ROW, _HEADER_ROW = 5, 6
+_CHART_COLUMNS, _CHART_ROWS = 9, 28
+_CLOUD = (420.0, 340.0)  # pixels of that between the outermost points: axes and titles take the rest
+_AXES = ("axis 1", "axis 2")
+
+
+@dataclass(frozen=True, eq=False)
+class _Axes:
+    """Q (n, k) on its first two principal components."""
+
+    factors: FloatArray
+
+    @cached_property
+    def centred(self) -> FloatArray:
+        """q_i − q̄ (n, k)."""
+        centred: FloatArray = self.factors - self.factors.mean(axis=0)
+        return centred
+
+    @cached_property
+    def loadings(self) -> FloatArray:
+        """The axes v (k, 2), columns of length 1."""
+        v = np.linalg.svd(self.centred, full_matrices=False)[2][:2].T
+        largest = np.abs(v).argmax(axis=0)
+        oriented: FloatArray = v * np.where(v[largest, (0, 1)] < 0, -1.0, 1.0)
+        return oriented
+
+    @cached_property
+    def places(self) -> FloatArray:
+        """The coordinates (n, 2)."""
+        return self.centred @ self.loadings
+
+    @cached_property
+    def spread(self) -> FloatArray:
+        """Σ (q − q̄)² of each factor (k,)."""
+        return np.asarray((self.centred**2).sum(axis=0))
+
+
+def why_no_map(mirror: Mirror) -> str | None:
+    """Why there is nothing to draw, as the end of a sentence; None where there is."""
+    factors = mirror.fit.factors.item_factors  # (n, k)
+    if len(factors) > MOST_ITEMS:
+        return f"{len(factors):,} items are more than a table should hold"
+    if min(factors.shape) < 2 or int(np.linalg.matrix_rank(factors - factors.mean(axis=0))) < 2:
+        return "the items differ in fewer than two dimensions"
+    return None
+
+
+def map_sheet(mirror: Mirror, name: str) -> NewSheet:
+    """The sheet ``name``: the chart on the left, its table and the axes on the right."""
+    ratings = mirror.fit.ratings
+    axes = _Axes(mirror.fit.factors.item_factors)
+    order = _order(ratings)
+    sheet = NewSheet(name, tab_color=theme.OUTPUT_TAB)
+    theme.title(sheet, "Map")
+    sheet.cell(2, 1, f"Items by their factors in {fit_title(mirror.fit)}: what is near is alike.", theme.SUBTITLE)
+    sheet.width(1, _CHART_COLUMNS, 9)
+    points = Columns(_HEADER_ROW, _CHART_COLUMNS + 2)
+    _add_items(points, mirror, order)
+    workings = Columns(_HEADER_ROW, points.next_column + len(_AXES) + 1)
+    _add_workings(workings, mirror, axes)
+    _add_places(points, workings, mirror, axes, order)
+    points.put(sheet)
+    workings.put(sheet)
+    sheet.cell(_HEADING_ROW, points.first_column, "Where each item stands", theme.HEADING)
+    sheet.cell(_HEADING_ROW, workings.first_column, "The axes, as fitted", theme.HEADING)
+    sheet.width(workings.first_column - 1, workings.first_column - 1, 4)
+    _add_shares(sheet, points, workings, axes)
+    chart = _chart(sheet.name, points, axes.places[order], fit_title(mirror.fit))
+    sheet.chart(Area(_HEADER_ROW, 1, _HEADER_ROW + _CHART_ROWS - 1, _CHART_COLUMNS), chart)
+    sheet.freeze(_HEADER_ROW + 1, 1)
+    sheet.print_setup(landscape=True, title_rows=(_HEADING_ROW, _HEADER_ROW))
+    return sheet
+
+
+def _order(ratings: Ratings) -> IntArray:
+    """The items as the ratings have them, or where not all can be labelled the most rated first."""
+    if ratings.n_items <= _MOST_LABELS:
+        return np.arange(ratings.n_items, dtype=np.int32)
+    return np.argsort(-ratings.item_counts, kind="stable").astype(np.int32)
+
+
+def _add_items(table: Columns, mirror: Mirror, order: IntArray) -> None:
+    ratings = mirror.fit.ratings
+    labels = [ratings.items[position] for position in order.tolist()]
+    table.add_labels("item", labels, {}, range(len(labels)), least=10)
+    if ratings.item_names:
+        names = [_label_of(ratings.item_names.get(label) or theme.label_text(label)) for label in labels]
+        table.add("item name", names, theme.BESIDE, width=theme.fitting_width(names, 12, 40))
+    table.add("ratings", ratings.item_counts[order].tolist(), theme.COUNT, width=9)
+
+
+def _label_of(name: str) -> str:
+    return name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…"
+
+
+def _add_workings(table: Columns, mirror: Mirror, axes: _Axes) -> None:
+    """A row a factor: its mean and spread over the items (formulas), and its part in each axis (values)."""
+    layout = mirror.layout
+    rows = [
+        f"{mirror.formulas.prefix}{Area(row, layout.first_column, row, layout.last_column).absolute}"
+        for row in range(layout.item_factors_row, layout.item_factors_row + mirror.fit.model.n_factors)
+    ]
+    means = mirror.fit.factors.item_factors.mean(axis=0).tolist()
+    table.add("factor", range(1, len(rows) + 1), theme.POSITION)
+    table.add("mean", means, theme.FACTOR, formula=[f"AVERAGE({row})" for row in rows])
+    table.add("spread", axes.spread.tolist(), theme.FACTOR, formula=[f"DEVSQ({row})" for row in rows])
+    for axis, key in enumerate(_AXES):
+        table.add(key, axes.loadings[:, axis].tolist(), theme.FACTOR)
+
+
+def _add_places(points: Columns, workings: Columns, mirror: Mirror, axes: _Axes, order: IntArray) -> None:
+    vectors = [mirror.formulas.item_vector(position) for position in order.tolist()]
+    mean = workings.area("mean").absolute
+    for axis, key in enumerate(_AXES):
+        loading = workings.area(key).absolute
+        formulas = [f"SUMPRODUCT({vector}-{mean},{loading})" for vector in vectors]
+        points.add(key, axes.places[order, axis].tolist(), theme.FACTOR, formula=formulas)
+
+
+def _add_shares(sheet: NewSheet, points: Columns, workings: Columns, axes: _Axes) -> None:
+    """How much of all the spread each axis holds."""
+    total = workings.area("spread").ref
+    sheet.cell(3, 1, "Share of spread", theme.KEY)
+    for axis, key in enumerate(_AXES):
+        share = float((axes.places[:, axis] ** 2).sum() / axes.spread.sum())
+        sheet.cell(3, 3 + 2 * axis, key, theme.KEY)
+        sheet.formula(3, 4 + 2 * axis, f"DEVSQ({points.area(key).ref})/SUM({total})", share, theme.FACT_SHARE)
+
+
+def _chart(sheet: str, points: Columns, places: FloatArray, title: str) -> Chart:
+    """The labelled items as one cloud, the others as another behind the same axes."""
+    text = "item name" if "item name" in points.columns else "item"
+    labels = [theme.label_text(value) for value in points.columns[text].values[:_MOST_LABELS]]  # type: ignore[arg-type]
+    parts = [(0, min(len(places), _MOST_LABELS)), (_MOST_LABELS, min(len(places), _MOST_POINTS))]
+    series = [
+        Series(
+            name="most rated" if first == 0 else "others",
+            x_ref=_part(sheet, points, _AXES[0], first, last),
+            x_cache=places[first:last, 0].tolist(),
+            y_ref=_part(sheet, points, _AXES[1], first, last),
+            y_cache=places[first:last, 1].tolist(),
+            color=OKABE_ITO[0] if first == 0 else "B8C2CC",
+            label_ref=_part(sheet, points, text, first, last) if first == 0 else None,
+            labels=labels if first == 0 else (),
+            label_sides=label_sides(places[first:last], labels, _CLOUD) if first == 0 else (),
+        )
+        for first, last in parts
+        if first < last
+    ]
+    return Chart(
+        kind="scatter",
+        title="Items by their factors",
+        series=series,
+        alt_text=_alternative(title, labels, places[: len(labels)]),
+        x_title=_AXES[0],
+        y_title=_AXES[1],
+        x_format="0.0",
+        y_format="0.0",
+    )
+
+
+def _part(sheet: str, table: Columns, key: str, first: int, last: int) -> str:
+    """Some rows of a column, from 0."""
+    column = table.number(key)
+    return qualified(sheet, Area(table.first_row + first, column, table.first_row + last - 1, column))
+
+
+def _alternative(title: str, labels: Sequence[str], places: FloatArray) -> str:
+    """What the chart shows, in a sentence."""
+    left, right = labels[int(places[:, 0].argmin())], labels[int(places[:, 0].argmax())]
+    low, high = labels[int(places[:, 1].argmin())], labels[int(places[:, 1].argmax())]
+    return (
+        f"{title}: {len(labels)} labelled items on two axes, from {left} to {right} on the first and from {low} to"
+        f" {high} on the second."
+    )
