@@ -102,9 +102,16 @@ class TestInterval:
         assert low.min() >= 1
         assert high.max() == 5
 
-    def test_of_unknown_labels_is_nan(self, made):
-        low, _ = replace(made, uncertainty=Spread()).predict_interval([293, 1], 49, unknown="mean")
-        assert list(np.isnan(low)) == [False, True]
+    def test_of_someone_unknown_is_wider_than_of_anyone_known(self, lesson_ratings):
+        sure = fit(lesson_ratings)
+        users = list(lesson_ratings.users)
+        low, high = sure.predict_interval(users, 49, clip=False)
+        for one in ([-1], [users[0]]):
+            unknown_low, unknown_high = sure.predict_interval(one, "?", unknown="mean", clip=False)
+            assert unknown_high - unknown_low > np.median(high - low)
+        nobody = sure.predict_interval("?", 49, unknown="mean", clip=False)
+        assert nobody[1] - nobody[0] > np.median(high - low)
+        assert nobody[0] < sure.predict("?", 49, unknown="mean", clip=False) < nobody[1]
 
     @pytest.mark.parametrize("level", [0, 1, 80])
     def test_refuses_what_is_no_probability(self, made, level):

@@ -126,8 +126,8 @@ class Fit:
     ) -> Any:
         """(low, high) between which a rating lies with probability ``level``, shaped as `predict`.
 
-        Around the unclipped prediction, clipped afterwards; NaN where the solver does not know how sure it is, and for
-        unknown labels.
+        Around the unclipped prediction, clipped afterwards; NaN where the solver does not know how sure it is. Of
+        someone unknown the interval is as wide as users (or items) differ.
         """
         if not 0 < level < 1:
             raise OptionError(f"level is {level:g}; it is a probability between 0 and 1, such as 0.8.")
@@ -264,11 +264,9 @@ class Fit:
         return np.clip(values, low, high) if (self.clip if clip is None else clip) else values
 
     def _sd(self, user_idx: IntArray, item_idx: IntArray) -> FloatArray:
-        sd = np.full(len(user_idx), np.nan)
-        if self.uncertainty is not None:
-            known = (user_idx >= 0) & (item_idx >= 0)
-            sd[known] = self.uncertainty.sd(user_idx[known], item_idx[known])
-        return sd
+        if self.uncertainty is None:
+            return np.full(len(user_idx), np.nan)
+        return self.uncertainty.sd(user_idx, item_idx)
 
     def _positions(self, users: Labels, items: Labels, unknown: str) -> tuple[IntArray, IntArray, bool]:
         """Positions (N,) of both, −1 where unknown, and whether one user and one item were asked for."""
@@ -293,7 +291,7 @@ class Fit:
         """
         user_idx, item_idx, actual = self._measured(ratings)
         low, high = self.interval_positions(user_idx, item_idx, level=level)
-        known = np.isfinite(low)
+        known = np.isfinite(low) & (user_idx >= 0) & (item_idx >= 0)
         if not known.any():
             return float("nan")
         return float(np.mean((actual[known] >= low[known]) & (actual[known] <= high[known])))

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["predict", "recommend"]
 
+_COLUMNS = ("user", "item", "prediction", "low", "high", "known")
+
 
 def _source_flags(command: Any) -> Any:
     for decorate in (
@@ -83,6 +85,8 @@ def predict(
 ) -> None:
     """Predict one rating, or one for each row of a file of pairs, with its 80% interval if the solver gives one.
 
+    A user or an item that the ratings do not hold is predicted as the average one, and marked as not known.
+
     SOURCE is a ratings file, a workbook or a saved model.
 
     \b
@@ -102,42 +106,55 @@ def predict(
     if output is not None:
         from xlcollab.tables import write_rows
 
-        write_rows(output, ["user", "item", "prediction", "low", "high"], [list(row.values()) for row in rows], force)
+        write_rows(output, _COLUMNS, [list(row.values()) for row in rows], force)
     elif as_json:
         echo_json(rows if pairs is not None else rows[0])
     else:
-        _echo(["user", "item"], rows, numeric=2)
+        _echo(["user", "item"], rows)
 
 
 def _rows(fit: Fit, users: list[Any], items: list[Any]) -> list[dict[str, Any]]:
     predictions = fit.predict(users, items, unknown="mean")
     low, high = fit.predict_interval(users, items, unknown="mean")
-    return [
-        {"user": u, "item": i, "prediction": float(p), "low": float(a), "high": float(b)}
-        for u, i, p, a, b in zip(users, items, predictions, low, high, strict=True)
-    ]
+    known = fit.known(users, items)
+    columns = (users, items, predictions.tolist(), low.tolist(), high.tolist(), known.tolist())
+    return [dict(zip(_COLUMNS, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _echo(labels: list[str], rows: list[dict[str, Any]], numeric: int, names: list[str] | None = None) -> None:
-    """A table of predictions; the interval and the names only where there are some."""
+def _echo(labels: list[str], rows: list[dict[str, Any]], names: list[str] | None = None) -> None:
+    """A table of predictions; intervals and names only where there are some, `known` only where somebody is not."""
     lines = [[*(str(row[label]) for label in labels), f"{row['prediction']:.2f}"] for row in rows]
     header = [*labels, "prediction"]
     if any(math.isfinite(row["low"]) for row in rows):
         header.append("80% interval")
         lines = [[*line, f"{row['low']:.2f} to {row['high']:.2f}"] for line, row in zip(lines, rows, strict=True)]
+    if not all(row.get("known", True) for row in rows):
+        header.append("known")
+        lines = [[*line, "yes" if row["known"] else "no"] for line, row in zip(lines, rows, strict=True)]
     if names:
         header.append("name")
         lines = [[*line, name] for line, name in zip(lines, names, strict=True)]
-    echo_table(header, lines, numeric=(numeric,))
+    echo_table(header, lines, numeric=(len(labels),))
 
 
 @click.command()
 @click.argument("source", type=PATH)
-@click.option("--user", required=True, metavar="ID", help="The user.")
+@click.option("--user", "users", multiple=True, metavar="ID", help="The user (repeat for several; none: all of them).")
 @click.option("-n", "count", type=click.IntRange(1), default=10, show_default=True, metavar="N", help="How many items.")
+@click.option("-o", "--output", type=PATH, metavar="FILE", help="A csv file for the lists, a row for each item.")
+@writing_flags
 @_source_flags
 def recommend(
-    source: Path, user: str, count: int, solver: str, seed: int, quiet: bool, as_json: bool, **flags: Any
+    source: Path,
+    users: tuple[str, ...],
+    count: int,
+    output: Path | None,
+    force: bool,
+    solver: str,
+    seed: int,
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,
 ) -> None:
     """List the items that a user has not rated, best first, with 80% intervals if the solver gives them.
 
@@ -145,16 +162,24 @@ def recommend(
 
     \b
     xlcollab recommend workbooks/movielens_15x15.xlsx --user 293
+    xlcollab recommend ratings.csv -n 5 -o lists.csv
     """
     fit = _fit_of(source, solver, seed, quiet, flags)
-    user_label = label(user, fit.ratings.users)
-    names = fit.ratings.item_names
-    table = fit.recommend(user_label, n=count)
-    items = [
-        {"item": item, "prediction": prediction, "low": low, "high": high}
-        for item, prediction, low, high in table[["item", "prediction", "low", "high"]].to_numpy(dtype=object).tolist()
-    ]
-    if as_json:
-        echo_json({"user": user_label, "items": items})
-        return
-    _echo(["item"], items, numeric=1, names=[names.get(item["item"], "") for item in items] if names else None)
+    named = [label(user, fit.ratings.users) for user in dict.fromkeys(users)] or list(fit.ratings.users)
+    table = fit.recommend(named, n=count)
+    columns = ["user", "rank", "item", "prediction", "low", "high"]
+    rows = [dict(zip(columns, row, strict=True)) for row in table[columns].to_numpy(dtype=object).tolist()]
+    if output is not None:
+        from xlcollab.tables import write_rows
+
+        write_rows(output, columns, [list(row.values()) for row in rows], force)
+    elif as_json:
+        of_user: dict[Any, list[dict[str, Any]]] = {user: [] for user in named}
+        for row in rows:
+            of_user[row["user"]].append({key: row[key] for key in columns[2:]})
+        lists = [{"user": user, "items": items} for user, items in of_user.items()]
+        echo_json(lists[0] if len(users) == 1 else lists)
+    else:
+        names = fit.ratings.item_names
+        of_items = [names.get(row["item"], "") for row in rows] if names else None
+        _echo(["item"] if len(users) == 1 else ["user", "rank", "item"], rows, names=of_items)

@@ -1,0 +1,78 @@
+"""``predict`` for whom the ratings do not know, ``recommend`` for one, several and all users."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def model(lesson, tmp_path_factory):
+    from xlcollab.fitting import fit
+    from xlcollab.ratings import read_excel
+
+    path = tmp_path_factory.mktemp("models") / "model.xlc"
+    fit(read_excel(lesson), solver="scipy", penalty=2.0, n_factors=2, biased=True).save(path)
+    return path
+
+
+def test_who_is_not_known_is_predicted_as_the_average_one_and_marked(run, model):
+    document = json.loads(run("predict", model, "--user", "999", "--item", "49", "--json").stdout)
+    assert document["known"] is False
+    assert 1 < document["prediction"] < 5
+    assert json.loads(run("predict", model, "--user", "293", "--item", "49", "--json").stdout)["known"] is True
+
+
+def test_a_table_has_a_column_of_who_is_known_only_where_somebody_is_not(run, model, tmp_path):
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("user,item\n293,49\n999,49\n")
+    header, known, unknown = (line.split() for line in run("predict", model, "--pairs", pairs).stdout.splitlines())
+    assert header == ["user", "item", "prediction", "known"]
+    assert (known[-1], unknown[-1]) == ("yes", "no")
+    pairs.write_text("user,item\n293,49\n")
+    assert run("predict", model, "--pairs", pairs).stdout.splitlines()[0].split() == ["user", "item", "prediction"]
+
+
+def test_pairs_go_into_a_csv_with_the_mark(run, model, tmp_path):
+    (tmp_path / "pairs.csv").write_text("user,item\n293,49\n999,49\n")
+    result = run("predict", model, "--pairs", tmp_path / "pairs.csv", "-o", tmp_path / "out.csv")
+    assert result.exit_code == 0, result.output
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
+    assert [row["known"] for row in rows] == ["True", "False"]
+
+
+def test_recommend_for_one_user_is_one_object(run, model):
+    document = json.loads(run("recommend", model, "--user", "212", "-n", "2", "--json").stdout)
+    assert document["user"] == 212
+    assert [set(item) for item in document["items"]] == [{"item", "prediction", "low", "high"}] * 2
+
+
+def test_recommend_for_several_users_is_a_list_in_their_order(run, model):
+    document = json.loads(run("recommend", model, "--user", "212", "--user", "14", "--user", "293", "--json").stdout)
+    assert [entry["user"] for entry in document] == [212, 14, 293]
+    assert document[1]["items"] == []
+
+
+def test_recommend_without_a_user_is_for_all(run, model, tmp_path):
+    assert run("recommend", model, "-n", "1", "-o", tmp_path / "lists.csv").exit_code == 0
+    rows = list(csv.DictReader((tmp_path / "lists.csv").read_text().splitlines()))
+    assert list(rows[0]) == ["user", "rank", "item", "prediction", "low", "high"]
+    assert len({row["user"] for row in rows}) == len(rows) > 5
+    assert len(json.loads(run("recommend", model, "--json").stdout)) == 15
+    assert run("recommend", model).stdout.splitlines()[0].split() == ["user", "rank", "item", "prediction"]
+
+
+def test_recommend_replaces_no_file_unless_forced(run, model, tmp_path):
+    target = tmp_path / "lists.csv"
+    target.write_text("mine")
+    assert run("recommend", model, "-o", target).exit_code == 1
+    assert target.read_text() == "mine"
+    assert run("recommend", model, "-o", target, "--force").exit_code == 0
+
+
+def test_recommend_names_an_unknown_user(run, model):
+    result = run("recommend", model, "--user", "212", "--user", "nobody")
+    assert result.exit_code == 1
+    assert "There is no user 'nobody'" in result.stderr
