@@ -20,12 +20,6 @@ def test_errors_of_nothing_are_not_a_number():
     assert np.isnan([metrics.rmse(np.array([]), np.array([])), metrics.mae(np.array([]), np.array([]))]).all()
 
 
-def test_intervals_hold_their_ends_and_those_that_are_none_do_not_count():
-    low, high = np.array([1.0, 2.0, np.nan, 3.0]), np.array([2.0, 3.0, np.nan, 4.0])
-    assert metrics.inside(low, high, np.array([2.0, 1.9, 3.0, 3.0])) == pytest.approx(2 / 3)
-    assert np.isnan(metrics.inside(np.array([np.nan]), np.array([np.nan]), np.array([1.0])))
-
-
 def test_precision_and_recall_by_hand():
     np.testing.assert_allclose(metrics.precision(HITS, np.array([5, 5])), [3 / 5, 1 / 5])
     np.testing.assert_allclose(metrics.recall(HITS, RELEVANT), [3 / 6, 1])

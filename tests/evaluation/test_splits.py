@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from xlcollab.errors import OptionError
-from xlcollab.evaluation import ByTime, ByUser, GivenSplits, KFold, LeaveOneOut, ShuffleSplit, aligned
+from xlcollab.evaluation import ByTime, ByUser, GivenSplits, KFold, LeaveOneOut, ShuffleSplit
 from xlcollab.evaluation.splits import as_splits
 from xlcollab.ratings import Ratings
 
@@ -173,7 +173,7 @@ class TestGivenSplits:
     def test_unknown_labels_stand_behind_the_known_ones(self):
         train = Ratings.from_arrays([1, 2], ["a", "b"], [3, 4])
         valid = Ratings.from_arrays([3, 2, 0], ["b", "c", "a"], [1, 2, 5])
-        same, other = aligned(train, valid)
+        ((same, other),) = GivenSplits((train, valid)).split()
         assert same is train
         assert (other.users, other.items) == ((1, 2, 0, 3), ("a", "b", "c"))
         assert cells(other) == {(3, 1, 1.0), (1, 2, 2.0), (2, 0, 5.0)}

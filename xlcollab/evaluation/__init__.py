@@ -21,7 +21,6 @@ from xlcollab.evaluation.splits import (
     LeaveOneOut,
     ShuffleSplit,
     Splits,
-    aligned,
 )
 from xlcollab.evaluation.tuning import Found, search
 
@@ -36,7 +35,6 @@ __all__ = [
     "Ranking",
     "ShuffleSplit",
     "Splits",
-    "aligned",
     "compare",
     "cross_validate",
     "evaluate",

@@ -14,11 +14,10 @@ import numpy as np
 from xlcollab.errors import RatingsError, UnratedLabelWarning
 from xlcollab.evaluation import metrics
 from xlcollab.evaluation.ranking import Ranking, rank
-from xlcollab.evaluation.splits import aligned
 from xlcollab.evaluation.tuning import search
 from xlcollab.fitting import Fit, fit
 from xlcollab.model import Model
-from xlcollab.ratings import Ratings
+from xlcollab.ratings import Ratings, as_ratings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,7 +118,7 @@ def evaluate(
 
     Raises what `xlcollab.fit` raises, and `RatingsError` where there is nothing to measure on.
     """
-    train, valid = aligned(train, valid)
+    train, valid = as_ratings(train), as_ratings(valid)
     if not len(valid):
         raise RatingsError("There are no held-out ratings to measure on.")
     started = time.perf_counter()
@@ -130,11 +129,11 @@ def evaluate(
         warnings.simplefilter("ignore", UnratedLabelWarning)  # whose ratings are all held out is no news here
         made = fit(train, model, solver=solver, **settings)
     fitted = time.perf_counter()
-    user_idx, item_idx = _positions(train.n_users, valid.user_idx), _positions(train.n_items, valid.item_idx)
+    user_idx, item_idx = made.ratings.positions(valid)
     predicted = made.predict_positions(user_idx, item_idx)
     done = time.perf_counter()
-    within = metrics.inside(*made.interval_positions(user_idx, item_idx), valid.values)
-    known = np.isin(valid.user_idx, train.user_idx) & np.isin(valid.item_idx, train.item_idx)
+    within = made.inside(0.8, valid)
+    known = (train.user_counts[user_idx] > 0) & (train.item_counts[item_idx] > 0) & (user_idx >= 0) & (item_idx >= 0)
     return Evaluation(
         rmse=metrics.rmse(predicted, valid.values),
         mae=metrics.mae(predicted, valid.values),
@@ -147,8 +146,3 @@ def evaluate(
         fit=made,
         ranking=None if n is None else rank(made, valid, n=n, relevant=relevant),
     )
-
-
-def _positions(size: int, idx: Any) -> Any:
-    """Positions in the training labels, −1 for those behind them, whom the fit does not know."""
-    return np.where(idx < size, idx, -1).astype(np.int32)

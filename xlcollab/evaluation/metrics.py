@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["average_precision", "coverage", "inside", "mae", "ndcg", "precision", "recall", "rmse"]
+__all__ = ["average_precision", "coverage", "mae", "ndcg", "precision", "recall", "rmse"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.integer]
@@ -31,12 +31,6 @@ def rmse(predicted: FloatArray, actual: FloatArray) -> float:
 def mae(predicted: FloatArray, actual: FloatArray) -> float:
     """Mean absolute error Σ|r̂ − r| / N; NaN without ratings."""
     return float(np.mean(np.abs(predicted - actual))) if len(actual) else float("nan")
-
-
-def inside(low: FloatArray, high: FloatArray, actual: FloatArray) -> float:
-    """The share of ratings within their intervals, ends included, among those that have one; NaN where none has."""
-    has = np.isfinite(low) & np.isfinite(high)
-    return float(np.mean(((low <= actual) & (actual <= high))[has])) if has.any() else float("nan")
 
 
 def precision(hits: BoolArray, lengths: IntArray) -> FloatArray:

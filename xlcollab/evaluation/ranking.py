@@ -1,35 +1,29 @@
-"""How good the lists are that a fit would recommend: each held-out user's best n items against what was held out."""
+"""How good the lists are that a fit recommends: each held-out user's best n items against what was held out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from xlcollab.coding import FloatArray, IndexArray
+from xlcollab.coding import FloatArray, IndexArray, IntArray
 from xlcollab.errors import OptionError
 from xlcollab.evaluation import metrics
-from xlcollab.evaluation.splits import aligned
 from xlcollab.fitting import Fit
-from xlcollab.model import predict_all
 from xlcollab.ratings import Ratings
 
 __all__ = ["Ranking", "rank"]
-
-_CELLS = 4_000_000
-"""Predictions held at a time: 32 MB."""
 
 
 @dataclass(frozen=True)
 class Ranking:
     """Means over users of the measures of their lists of ``n`` (`metrics`), and the catalogue coverage of all lists.
 
-    A list holds the items of the training ratings that its user has not rated there, best first by unclipped
-    prediction. An item is relevant to a user whose held-out rating of it is ``relevant`` or more; one without a
-    held-out rating counts as not relevant, so that measures are lower bounds. The gain of a relevant item for nDCG is
-    its rating above the lowest of the scale; nothing else gains. ``users`` is over how many users the means are: those
-    with a training rating and a relevant held-out one. Without any, the measures are NaN.
+    The lists are those of `Fit.recommend`, without what was rated in training. An item is relevant to a user whose
+    held-out rating of it is ``relevant`` or more; one without a held-out rating counts as not relevant, so that
+    precision and the like are lower bounds. The gain of a relevant item for nDCG is its rating above the lowest of the
+    scale; nothing else gains. ``users`` is over how many users the means are: those with a training rating and a
+    relevant held-out one. Without any, the measures are NaN.
     """
 
     n: int
@@ -46,68 +40,61 @@ def rank(fit: Fit, valid: Ratings, *, n: int = 10, relevant: float | None = None
     """Measure the lists of ``fit`` by held-out ratings.
 
     ``relevant`` None is three quarters up the scale of the training ratings: 4 of 1 to 5, as is usual there. A relevant
-    item without a training rating cannot be recommended and counts as missed.
+    item that the fit does not know cannot be recommended and counts as missed.
     """
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise OptionError(f"n is {n!r}; the length of a list is a whole number, 1 or more.")
-    train, valid = aligned(fit.ratings, valid)
-    low, high = train.scale
+    low, high = fit.ratings.scale
     threshold = low + 0.75 * (high - low) if relevant is None else float(relevant)
-    good = (valid.values >= threshold) & (valid.values > low) & np.isin(valid.user_idx, train.user_idx)
-    wanted = valid.select(good)
-    users, n_relevant = np.unique(wanted.user_idx, return_counts=True)
+    user_idx, item_idx = fit.ratings.positions(valid)
+    good = (valid.values >= threshold) & (valid.values > low)
+    good &= (user_idx >= 0) & (fit.ratings.user_counts[user_idx] > 0)
+    users, row = np.unique(user_idx[good], return_inverse=True)  # (d,), (N,)
     if not len(users):
         return Ranking(int(n), threshold, 0, *5 * [float("nan")])
-    gains = replace(wanted, values=wanted.values - low)
-    parts = [_lists(fit, block, gains, int(n)) for block in _blocks(users, train.n_items)]
-    listed, gained, ideal = (np.vstack(columns) for columns in zip(*parts, strict=True))
-    hits = gained > 0
+    gains = valid.values[good] - low
+    listed = _listed(fit, users, int(n))
+    gained = _gained(listed, row, item_idx[good], gains, fit.ratings.n_items)
+    hits, n_relevant = gained > 0, np.bincount(row)
     return Ranking(
         n=int(n),
         relevant=threshold,
         users=len(users),
-        precision=float(metrics.precision(hits, (listed >= 0).sum(axis=1)).mean()),
+        precision=float(metrics.precision(hits, np.maximum((listed >= 0).sum(axis=1), 1)).mean()),
         recall=float(metrics.recall(hits, n_relevant).mean()),
-        ndcg=float(metrics.ndcg(gained, ideal).mean()),
+        ndcg=float(metrics.ndcg(gained, _ideal(row, gains, n_relevant, int(n))).mean()),
         map=float(metrics.average_precision(hits, n_relevant).mean()),
-        coverage=metrics.coverage(listed, int(np.count_nonzero(train.item_counts))),
+        coverage=metrics.coverage(listed, fit.ratings.n_items),
     )
 
 
-def _blocks(users: IndexArray, n_items: int) -> Iterator[IndexArray]:
-    step = max(1, _CELLS // n_items)
-    return (users[start : start + step] for start in range(0, len(users), step))
+def _listed(fit: Fit, users: IndexArray, n: int) -> IntArray:
+    """The items recommended to each of d users, best first, −1 for places that stay empty (d, n)."""
+    ratings = fit.ratings
+    table = fit.recommend([ratings.users[at] for at in users.tolist()], n)
+    listed = np.full((len(users), n), -1, dtype=np.int64)
+    row = np.searchsorted(users, ratings.user_position(table["user"]))
+    listed[row, table["rank"].to_numpy() - 1] = ratings.item_position(table["item"])
+    return listed
 
 
-def _lists(fit: Fit, users: IndexArray, wanted: Ratings, n: int) -> tuple[FloatArray, ...]:
-    """Of each user the listed items, −1 for empty places, their gains and those of the best list, (users, n) each."""
-    scores = _scores(fit, users)
-    row = np.full(wanted.n_users, -1)
-    row[users] = np.arange(len(users))
-    of_rows = row[: fit.ratings.n_users][fit.ratings.user_idx]
-    seen = of_rows >= 0
-    scores[of_rows[seen], fit.ratings.item_idx[seen]] = -np.inf
-    scores[:, fit.ratings.item_counts == 0] = -np.inf
-    gains = np.zeros((len(users), wanted.n_items))
-    here = row[wanted.user_idx] >= 0
-    gains[row[wanted.user_idx[here]], wanted.item_idx[here]] = wanted.values[here]
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :n]
-    kept = np.isfinite(np.take_along_axis(scores, best, axis=1))
-    listed = np.where(kept, best, -1)
-    gained = np.where(kept, np.take_along_axis(gains, best, axis=1), 0.0)
-    ideal = -np.sort(-gains, axis=1)[:, :n]
-    return tuple(_padded(part, n, empty) for part, empty in ((listed, -1), (gained, 0), (ideal, 0)))
+def _gained(listed: IntArray, row: IntArray, item_idx: IndexArray, gains: FloatArray, n_items: int) -> FloatArray:
+    """The gain of each listed item (d, n): that of its held-out rating, 0 where there is none."""
+    known = np.flatnonzero(item_idx >= 0)
+    if not known.size:
+        return np.zeros(listed.shape)
+    wanted = row[known] * n_items + item_idx[known]
+    known, wanted = known[np.argsort(wanted)], np.sort(wanted)
+    cell = np.arange(len(listed))[:, None] * n_items + listed
+    at = np.minimum(np.searchsorted(wanted, cell), len(wanted) - 1)
+    return np.where((listed >= 0) & (wanted[at] == cell), gains[known[at]], 0.0)
 
 
-def _scores(fit: Fit, users: IndexArray) -> FloatArray:
-    """Unclipped predictions of all items of the fit for some users (users, n items)."""
-    if fit.predictor is None:
-        P, b_u = fit.factors.user_factors[users], fit.factors.user_bias[users]
-        return predict_all(fit.model, replace(fit.factors, user_factors=P, user_bias=b_u))
-    grid = np.meshgrid(users, np.arange(fit.ratings.n_items), indexing="ij")
-    rows, columns = (idx.ravel().astype(np.int32) for idx in grid)
-    return fit.predict_positions(rows, columns, clip=False).reshape(grid[0].shape)
-
-
-def _padded(part: FloatArray, n: int, empty: int) -> FloatArray:
-    return np.pad(part, ((0, 0), (0, n - part.shape[1])), constant_values=empty)
+def _ideal(row: IntArray, gains: FloatArray, n_relevant: IntArray, n: int) -> FloatArray:
+    """The gains of the best list of each user, greatest first (d, n)."""
+    order = np.lexsort((-gains, row))
+    place = np.arange(len(row)) - (np.cumsum(n_relevant) - n_relevant)[row[order]]
+    ideal = np.zeros((len(n_relevant), n))
+    first = place < n
+    ideal[row[order][first], place[first]] = gains[order][first]
+    return ideal

@@ -21,19 +21,15 @@ seed gives the same pairs. A part that would be empty is an `OptionError`.
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from xlcollab.coding import BoolArray, IndexArray, IntArray
 from xlcollab.errors import OptionError
 from xlcollab.ratings import Label, Ratings, as_ratings
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = [
     "ByTime",
@@ -44,7 +40,6 @@ __all__ = [
     "Pair",
     "ShuffleSplit",
     "Splits",
-    "aligned",
     "as_splits",
 ]
 
@@ -212,7 +207,7 @@ class GivenSplits:
     def split(self, ratings: Ratings | None = None) -> Iterator[Pair]:  # noqa: ARG002 -- part of the protocol
         """`Splits.split`."""
         for train, valid in self.pairs:
-            yield aligned(train, valid)
+            yield _aligned(as_ratings(train), as_ratings(valid))
 
 
 def as_splits(splits: Splits | int | None, *, otherwise: Splits, seed: int = 0) -> Splits:
@@ -222,13 +217,8 @@ def as_splits(splits: Splits | int | None, *, otherwise: Splits, seed: int = 0) 
     return KFold(splits, seed) if isinstance(splits, int) else splits
 
 
-def aligned(
-    train: Ratings | pd.DataFrame | str | os.PathLike[str], valid: Ratings | pd.DataFrame | str | os.PathLike[str]
-) -> Pair:
-    """Both as `Ratings`, ``valid`` with its positions in the labels of ``train``, unknown labels behind the known."""
-    train, valid = as_ratings(train), as_ratings(valid)
-    if train.users == valid.users and train.items == valid.items:
-        return train, valid
+def _aligned(train: Ratings, valid: Ratings) -> Pair:
+    """The pair with ``valid`` counted in the labels of ``train``, those that are new behind the known ones."""
     users, user_idx = _extended(train.users, valid.users, train.user_position(valid.users))
     items, item_idx = _extended(train.items, valid.items, train.item_position(valid.items))
     return train, replace(
