@@ -60,6 +60,9 @@ _CURVES: dict[str, Callable[..., Any]] = {
     "TANH": ops.curve(np.tanh, lambda s, y, _x: np.subtract(1.0, y * y, s)),
     "ASINH": ops.curve(np.arcsinh, lambda s, _y, x: np.divide(1.0, np.sqrt(1.0 + x * x), s)),
     "ACOSH": ops.curve(np.arccosh, _acosh_slope),
+    "COT": ops.curve(ops.filling(lambda x: 1.0 / np.tan(x)), lambda s, y, _x: np.subtract(-1.0, y * y, s)),
+    "SEC": ops.curve(ops.filling(lambda x: 1.0 / np.cos(x)), lambda s, y, x: np.multiply(y, np.tan(x), s)),
+    "CSC": ops.curve(ops.filling(lambda x: 1.0 / np.sin(x)), lambda s, y, x: np.divide(-y, np.tan(x), s)),
     "ATANH": ops.curve(np.arctanh, lambda s, _y, x: np.divide(1.0, 1.0 - x * x, s)),
 }
 
