@@ -11,6 +11,7 @@ import click
 
 from xlcollab._version import __version__
 from xlcollab.cli.convert import convert
+from xlcollab.cli.evaluate import evaluate
 from xlcollab.cli.fit import fit
 from xlcollab.cli.inspect import inspect
 from xlcollab.cli.predict import predict, recommend
@@ -29,5 +30,5 @@ def main() -> None:
     """
 
 
-for _command in (inspect, fit, solve, convert, predict, recommend):
+for _command in (inspect, fit, solve, convert, evaluate, predict, recommend):
     main.add_command(_command)
