@@ -39,11 +39,14 @@ class Token(NamedTuple):
 
 
 _WORD = r"[^\W\d]|[\\_]"
+_PLAIN = rf"(?:{_WORD})[\w.]*"
+# A sheet that is named like a cell stands in quotation marks, so that A1:Other!B2 is a range and no pair of sheets.
+_CELL_LIKE = r"[A-Za-z]{1,3}[0-9]{1,7}"
 _TOKEN = re.compile(
     rf"""
       (?P<text>"(?:[^"]|"")*")
     | (?P<error>{"|".join(re.escape(e) for e in ERROR_TEXTS)})
-    | (?P<sheet>(?:'(?:[^']|'')+'|(?:\[[^\]']+\])?(?:{_WORD})[\w.]*(?::(?:{_WORD})[\w.]*)?|\[\d+\])!)
+    | (?P<sheet>(?:'(?:[^']|'')+'|(?:\[[^\]']+\])?(?:(?!{_CELL_LIKE}:){_PLAIN}:)?{_PLAIN}|\[\d+\])!)
     | (?P<cell>\$?[A-Za-z]{{1,3}}\$?[0-9]{{1,7}}(?![\w.(!\[\\]))
     | (?P<columns>\$?[A-Za-z]{{1,3}}\s*:\s*\$?[A-Za-z]{{1,3}}(?![\w.(!\[\\$]))
     | (?P<rows>\$?[0-9]{{1,7}}\s*:\s*\$?[0-9]{{1,7}}(?![\w.(!]))
