@@ -1,9 +1,10 @@
 """A sheet of values without formulas → its grid, in one pass: the way into large tables.
 
-A row needs no closer look than its shape allows: numbers side by side are their <v> elements in order; numbers with
-gaps, blank cells that have a style, and texts beside them need the addresses too. What the shape leaves open (an inline
-text, a boolean, a date) is read cell by cell. A formula anywhere, or markup of an unusual kind, and the answer is None:
-then `read_cells` has to look at everything.
+The rows of a table look alike but for their digits. A row is looked at closely once: which columns its <v> elements
+belong to, in whatever order they stand, and which of them are numbers of shared texts. Every further row with the same
+bytes between its digits is its <v> elements in order, put into the same places. What a look at the row leaves open (an
+inline text, a boolean, a date) is read cell by cell. A formula anywhere, or markup of an unusual kind, and the answer
+is None: then `read_cells` has to look at everything.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from xlcollab.xlsx.scan import cut_rows, row_tokens
 __all__ = ["Grid", "read_grid"]
 
 _VALUE: Final = re.compile(rb"<v>([^<]*)")
-_CELL: Final = re.compile(rb'<c r="([A-Z]+)[0-9]+"[^<>/]*><v>([^<]*)')
+_NUMBER: Final = re.compile(rb'<c r="([A-Z]+)[0-9]+"[^<>/]*><v>([^<]*)')
 _TYPED: Final = re.compile(rb'<c r="([A-Z]+)[0-9]+"(?: s="[0-9]+")?(?: t="([ns])")?><v>([^<]*)')
 _ADDRESS: Final = re.compile(rb'<c r="([A-Z]{1,3})([0-9]{1,7})"')
+_IN_NUMBERS: Final = b"0123456789.-"
 _MOST_NUMBERS: Final = 100_000  # different ones, kept at a time
 _LARGEST_GRID: Final = 50_000_000  # cells; a few cells at the far corner of a sheet are no grid
 
@@ -103,54 +105,78 @@ class _Columns(dict[bytes, int]):
         return self[letters]
 
 
+class _Shape(NamedTuple):
+    """What rows have in common: their bytes without digits, where each value goes, and which are shared texts.
+
+    ``places`` is None where the values fill the columns from the first to the last in order.
+    """
+
+    without_digits: bytes = b""
+    first_col: int = 1
+    width: int = 0
+    places: Sequence[int] | None = None
+    texts: Sequence[int] = ()
+
+
 @dataclass
 class _RowReader:
     reader: CellReader
     dates: Sequence[bytes]
     numbers: _Numbers = field(default_factory=_Numbers)
     columns: _Columns = field(default_factory=_Columns)
+    shape: _Shape = field(default_factory=_Shape)
 
     def line(self, row: bytes) -> _Line | None:
         """The values of one cut row; None where it holds a formula or markup of an unusual kind."""
-        n_values, n_cells = row.count(b"<v>"), row.count(b"<c")
-        odd = (
-            n_cells != row.count(b'<c r="')
-            or n_values != row.count(b"<v")
-            or b"<is" in row
-            or b"<f" in row
-            or b"'" in row
-            or any(style in row for style in self.dates)
-        )
-        if odd or not n_values:
+        without_digits = row[row.find(b"<c") :].translate(None, _IN_NUMBERS)
+        if any(style in row for style in self.dates):
             return self._cell_by_cell(row)
-        first, last = _ADDRESS.search(row), _ADDRESS.match(row, row.rfind(b"<c "))
-        if first is None or last is None:
-            return None
-        start, end = self.columns[first[1]], self.columns[last[1]]
-        number = int(first[2])
-        typed = row.rfind(b' t="')
-        if typed < 0 and n_values == n_cells == end - start + 1:
-            return number, start, list(map(self.numbers.__getitem__, _VALUE.findall(row)))
-        # Texts stand at the start of a row as a rule; behind the last of them there are numbers only.
-        behind = row.find(b"<c ", typed) if typed >= 0 else 0
-        if behind < 0:
-            behind = len(row)
-        found = [(letters, self._value(kind, text)) for letters, kind, text in _TYPED.findall(row[:behind])]
-        numbers = _CELL.findall(row[behind:])
-        if len(found) + len(numbers) != n_values:
+        alike = without_digits == self.shape.without_digits
+        texts: Sequence[bytes] | None = _VALUE.findall(row) if alike else self._look(row, without_digits)
+        number = _ADDRESS.search(row)
+        if texts is None or number is None:
             return self._cell_by_cell(row)
-        values: list[CellValue] = [None] * (end - start + 1)
-        places = [self.columns[letters] - start for letters, _ in (*found, *numbers)]
-        if not 0 <= min(places) <= max(places) < len(values):
-            return self._cell_by_cell(row)  # not in order
-        for place, (_, value) in zip(places, found, strict=False):
+        shape = self.shape
+        found = list(map(self.numbers.__getitem__, texts))
+        for n in shape.texts:
+            found[n] = self.reader.strings()[int(texts[n])]
+        if shape.places is None:
+            return int(number[2]), shape.first_col, found
+        values: list[CellValue] = [None] * shape.width
+        for place, value in zip(shape.places, found, strict=True):
             values[place] = value
-        for place, (_, text) in zip(places[len(found) :], numbers, strict=True):
-            values[place] = self.numbers[text]
-        return number, start, values
+        return int(number[2]), shape.first_col, values
 
-    def _value(self, kind: bytes, text: bytes) -> CellValue:
-        return self.reader.strings()[int(text)] if kind == b"s" else self.numbers[text]
+    def _look(self, row: bytes, without_digits: bytes) -> Sequence[bytes] | None:
+        """The texts of the row's values, its shape kept for the rows to come; None where it is not all plain values."""
+        n_values = without_digits.count(b"<v>")
+        odd = (
+            without_digits.count(b"<c") != without_digits.count(b'<c r="')
+            or without_digits.count(b"<v") != n_values
+            or b"<is" in without_digits
+            or b"<f" in without_digits
+            or b"'" in without_digits
+        )
+        first, last = _ADDRESS.search(row), _ADDRESS.match(row, row.rfind(b"<c "))
+        if odd or not n_values or first is None or last is None:
+            return None
+        # Texts stand at the start of a row as a rule; behind the last of them there are numbers only.
+        typed = row.rfind(b' t="')
+        behind = row.find(b"<c ", typed) if typed >= 0 else 0
+        head = _TYPED.findall(row, 0, behind if behind >= 0 else len(row))
+        found = [(letters, text) for letters, _, text in head]
+        if behind >= 0:
+            found += _NUMBER.findall(row, behind)
+        if len(found) != n_values:
+            return None
+        letters, texts = zip(*found, strict=True)
+        columns = list(map(self.columns.__getitem__, letters))
+        start = min(self.columns[first[1]], *columns)
+        width = max(self.columns[last[1]], *columns) - start + 1
+        places = [col - start for col in columns] if columns != list(range(start, start + width)) else None
+        shared = [n for n, (_, kind, _) in enumerate(head) if kind == b"s"]
+        self.shape = _Shape(without_digits, start, width, places, shared)
+        return texts
 
     def _cell_by_cell(self, row: bytes) -> _Line | None:
         tokens = row_tokens(row)
@@ -167,8 +193,8 @@ def _assembled(lines: Sequence[_Line]) -> Grid | None:
         max(row for row, _, _ in lines),
         max(first + len(values) - 1 for _, first, values in lines),
     )
-    if area.width * len(lines) > _LARGEST_GRID:
-        return None
+    if area.width * len(lines) > _LARGEST_GRID or len({row for row, _, _ in lines}) < len(lines):
+        return None  # two elements for one row hold cells of one row
     empty: list[CellValue] = [None] * area.width
     grid = [empty] * area.height
     for row, first, values in lines:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final
 from xml.parsers import expat
 
@@ -67,10 +69,8 @@ def patch_values(
         wanted.setdefault(row, {})[col] = value
     finder = _Finder(data, wanted, part)
     edits: list[_Edit] = []
-    for place in finder.rows:
-        here = wanted.pop(place.number, None)
-        if here:
-            edits += _row_edits(data, place, here, sheet, finder.prefix)
+    for number in [number for number in finder.rows if number in wanted]:
+        edits += _row_edits(data, finder.rows[number], wanted.pop(number), sheet, finder.prefix)
     edits += _new_rows(data, finder, wanted, sheet)
     edits += _dimension_edit(data, finder, values)
     out: list[bytes] = []
@@ -83,10 +83,14 @@ def patch_values(
 
 
 class _Finder:
-    """The places of the rows, and of the cells in those rows that are wanted."""
+    """The places of the rows by number, and of the cells in those that are wanted.
+
+    Rows and cells without an address follow the one before, or a row has that of its first cell which has one. Some
+    programs write two elements for one row, and rows and cells in any order.
+    """
 
     def __init__(self, data: bytes, wanted: Mapping[int, object], part: str) -> None:
-        self.rows: list[_RowPlace] = []
+        self.rows: dict[int, list[_RowPlace]] = {}
         self.sheet_data = (0, 0)
         self.prefix = b""
         self._data = data
@@ -95,6 +99,7 @@ class _Finder:
         self._row: _RowPlace | None = None
         self._cell: _CellPlace | None = None
         self._number = self._col = self._formula = 0
+        self._named = self._is_wanted = True
         self._parser = expat.ParserCreate(namespace_separator=" ")
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
@@ -111,19 +116,21 @@ class _Finder:
         if space != MAIN:
             return
         at = self._parser.CurrentByteIndex
-        if name == "c" and self._row is not None:
+        if name == "c" and self._row is not None and self._is_wanted:
             place = _CELL_ADDRESS.fullmatch(attributes.get("r", ""))
             self._col = column_number(place[1]) if place else self._col + 1
+            if place and not self._named:
+                self._row.number, self._named = int(place[2]), True
+                self._is_wanted = self._row.number in self._wanted
             self._cell = _CellPlace(self._col, at)
             self._row.cells.append(self._cell)
         elif name == "f":
             self._formula = at
         elif name == "row":
-            self._number = int(attributes.get("r", self._number + 1))
+            self._named = "r" in attributes
             self._col = 0
-            row = _RowPlace(self._number, at)
-            self.rows.append(row)
-            self._row = row if self._number in self._wanted else None
+            self._row = _RowPlace(int(attributes.get("r", self._number + 1)), at)
+            self._is_wanted = not self._named or self._row.number in self._wanted
         elif name == "sheetData":
             self.sheet_data = (at, 0)
             tag_name = _START_TAG.match(self._data, at)
@@ -139,8 +146,10 @@ class _Finder:
             self._cell = None
         elif name == "f" and self._cell is not None:
             self._cell.formula = (self._formula, self._behind(self._formula, at))
-        elif name == "row":
-            self.rows[-1].end = self._behind(self.rows[-1].start, at)
+        elif name == "row" and self._row is not None:
+            self._row.end = self._behind(self._row.start, at)
+            self._number = self._row.number
+            self.rows.setdefault(self._number, []).append(self._row)
             self._row = None
         elif name == "sheetData":
             self.sheet_data = (self.sheet_data[0], self._behind(self.sheet_data[0], at))
@@ -158,14 +167,15 @@ class _Finder:
         )
 
 
-def _row_edits(data: bytes, row: _RowPlace, values: dict[int, CellValue], sheet: str, prefix: bytes) -> list[_Edit]:
-    edits: list[_Edit] = []
-    missing = dict(values)
-    for cell in row.cells:
-        if cell.col in values:
-            missing.pop(cell.col, None)
-            edits.append((cell.start, cell.end, _patched(data, cell, values[cell.col], sheet, row.number)))
-    missing = {col: value for col, value in missing.items() if value is not None}
+def _row_edits(
+    data: bytes, rows: Sequence[_RowPlace], values: dict[int, CellValue], sheet: str, prefix: bytes
+) -> list[_Edit]:
+    """The edits of one row; cells that it has not go into its first element."""
+    row = rows[0]
+    there = [cell for place in rows for cell in place.cells if cell.col in values]
+    edits = [(cell.start, cell.end, _patched(data, cell, values[cell.col], sheet, row.number)) for cell in there]
+    found = {cell.col for cell in there}
+    missing = {col: value for col, value in values.items() if value is not None and col not in found}
     if not missing:
         return edits
     tag = _START_TAG.match(data, row.start)
@@ -184,11 +194,12 @@ def _row_edits(data: bytes, row: _RowPlace, values: dict[int, CellValue], sheet:
     )
     if tag[2]:
         inner = b"".join(_new_cell(row.number, col, missing[col], sheet, prefix) for col in sorted(missing))
-        return [(row.start, row.end, opening[:-2].rstrip() + b">" + inner + b"</" + tag[1] + b">")]
+        return [*edits, (row.start, row.end, opening[:-2].rstrip() + b">" + inner + b"</" + tag[1] + b">")]
     if opening != tag[0]:
         edits.append((row.start, tag.end(), opening))
+    place_of = _insertions([(cell.col, cell.start) for cell in row.cells], data.rindex(b"</", 0, row.end))
     for col in sorted(missing):
-        later = min((cell.start for cell in row.cells if cell.col > col), default=data.rindex(b"</", 0, row.end))
+        later = place_of(col)
         edits.append((later, later, _new_cell(row.number, col, missing[col], sheet, prefix)))
     return _merged(edits)
 
@@ -198,21 +209,29 @@ def _new_rows(data: bytes, finder: _Finder, wanted: dict[int, dict[int, CellValu
     tag = _START_TAG.match(data, start)
     prefix = finder.prefix
     edits: list[_Edit] = []
+    last = end if tag is None or tag[2] else data.rindex(b"</", 0, end)
+    place_of = _insertions([(number, rows[0].start) for number, rows in finder.rows.items()], last)
     for number in sorted(wanted):
         values = {col: value for col, value in wanted[number].items() if value is not None}
         if not values:
             continue
         inner = b"".join(_new_cell(number, col, values[col], sheet, prefix) for col in sorted(values))
         xml = b'<%srow r="%d">%s</%srow>' % (prefix, number, inner, prefix)
-        later = min((row.start for row in finder.rows if row.number > number), default=None)
-        if later is None:
-            later = end if tag is None or tag[2] else data.rindex(b"</", 0, end)
+        later = place_of(number)
         edits.append((later, later, xml))
     edits = _merged(edits)
     if tag and tag[2] and edits:  # <sheetData/> of an empty sheet
         name = tag[1]
         return [(start, end, b"<%s>%s</%s>" % (name, b"".join(xml for _, _, xml in edits), name))]
     return edits
+
+
+def _insertions(starts: Sequence[tuple[int, int]], last: int) -> Callable[[int], int]:
+    """Where a row or cell with a number goes: before the first in the file that has a greater one, else ``last``."""
+    ordered = sorted(starts)
+    numbers = [number for number, _ in ordered]
+    firsts = list(accumulate((start for _, start in reversed(ordered)), min, initial=last))[::-1]
+    return lambda number: firsts[bisect_right(numbers, number)]
 
 
 def _merged(edits: list[_Edit]) -> list[_Edit]:

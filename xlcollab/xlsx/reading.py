@@ -93,10 +93,23 @@ def read_cells(data: bytes, reader: CellReader) -> SheetCells:
     cells: dict[tuple[int, int], Cell] = {}
     array_areas: list[Area] = []
     shared: dict[str, tuple[int, int, FilledFormula]] = {}
+    early: list[Token] = []  # cells that share a formula which stands further down: cells may come in any order
     for token in _tokens(data, reader.part):
         formula = None
         if token[4] is not None and any(token[4]):
-            formula = _formula(token, shared, array_areas, reader.sheet)
+            formula = _formula(token, shared, array_areas)
+            if formula is None:
+                early.append(token)
+        cells[token[:2]] = reader.cell(token, formula)
+    for token in early:
+        formula = _formula(token, shared, array_areas)
+        if formula is None:
+            place = address(*token[:2])
+            raise DamagedFileError(
+                f"{reader.sheet}!{place} shares a formula that the sheet has not. Open and save it in Excel.",
+                sheet=reader.sheet,
+                cell=place,
+            )
         cells[token[:2]] = reader.cell(token, formula)
     return SheetCells(cells, array_areas)
 
@@ -115,8 +128,9 @@ def _tokens(data: bytes, part: str) -> list[Token]:
 
 
 def _formula(
-    token: Token, shared: dict[str, tuple[int, int, FilledFormula]], array_areas: list[Area], sheet: str
-) -> Formula:
+    token: Token, shared: dict[str, tuple[int, int, FilledFormula]], array_areas: list[Area]
+) -> Formula | None:
+    """The formula of a cell; None where it shares one that was not met so far."""
     row, col = token[:2]
     assert token[4] is not None
     attributes, text = token[4]
@@ -128,11 +142,7 @@ def _formula(
                 shared[index] = (row, col, FilledFormula(text))
             return Formula(text)
         if index not in shared:
-            raise DamagedFileError(
-                f"{sheet}!{address(row, col)} shares a formula that the sheet has not. Open and save it in Excel.",
-                sheet=sheet,
-                cell=address(row, col),
-            )
+            return None
         first_row, first_col, filled = shared[index]
         return Formula(filled.moved(row - first_row, col - first_col))
     if kind in ("array", "dataTable"):
