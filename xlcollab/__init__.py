@@ -4,7 +4,7 @@
 
     book.xlsx ─► Workbook ─► Crosstab ─► Ratings ─┐
         │            │                            ├─► fit(ratings, model, solver) ─► Fit ─► sheets ─┐
-        │            │        Model (one formula) ┘      scipy │ torch │ bayes                      │
+        │            │        Model (one formula) ┘      scipy │ torch │ bayes │ als                │
         │            └─► SolverModel ─► Program (the sheet's own formulas, with gradient)           │
         │                                   └─► solve ─► values of the changing cells ──────────────┤
         └──────────────────────────── the same Workbook, patched, nothing else touched ◄────────────┘
@@ -26,6 +26,8 @@ from xlcollab._version import __version__
 
 if TYPE_CHECKING:
     from xlcollab.errors import XlcollabError, XlcollabWarning
+    from xlcollab.estimator import MatrixFactorization
+    from xlcollab.evaluation import Evaluation, compare, cross_validate, evaluate, search
     from xlcollab.excel_solver.solve import solve
     from xlcollab.fitting import Fit, fit, load
     from xlcollab.model import Model
@@ -35,24 +37,32 @@ if TYPE_CHECKING:
     from xlcollab.xlsx.workbook import Workbook
 
 _HOMES = {
+    "Evaluation": "xlcollab.evaluation",
     "Fit": "xlcollab.fitting",
+    "MatrixFactorization": "xlcollab.estimator",
     "Model": "xlcollab.model",
     "Progress": "xlcollab.progress",
     "Ratings": "xlcollab.ratings",
     "Workbook": "xlcollab.xlsx.workbook",
     "XlcollabError": "xlcollab.errors",
     "XlcollabWarning": "xlcollab.errors",
+    "compare": "xlcollab.evaluation",
+    "cross_validate": "xlcollab.evaluation",
+    "evaluate": "xlcollab.evaluation",
     "fit": "xlcollab.fitting",
     "load": "xlcollab.fitting",
     "read_excel": "xlcollab.ratings",
     "read_ratings": "xlcollab.ratings",
+    "search": "xlcollab.evaluation",
     "solve": "xlcollab.excel_solver.solve",
     "write_ratings": "xlcollab.ratings",
     "write_report": "xlcollab.sheets.report",
 }
 
 __all__ = [
+    "Evaluation",
     "Fit",
+    "MatrixFactorization",
     "Model",
     "Progress",
     "Ratings",
@@ -60,10 +70,14 @@ __all__ = [
     "XlcollabError",
     "XlcollabWarning",
     "__version__",
+    "compare",
+    "cross_validate",
+    "evaluate",
     "fit",
     "load",
     "read_excel",
     "read_ratings",
+    "search",
     "solve",
     "write_ratings",
     "write_report",
