@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xlcollab.excel_solver.names import minimise_model, solver_names
-from xlcollab.model import FloatArray, IntArray
+from xlcollab.model import FloatArray
 from xlcollab.sheets import theme
 from xlcollab.sheets.formulas import ModelFormulas
 from xlcollab.sheets.layout import MirrorLayout, rectangles
@@ -64,21 +64,10 @@ class Mirror:
         """The held-out ratings (m, n), NaN elsewhere; without those of users or items that the fit does not know."""
         table = np.full(self.known.shape, np.nan)
         if self.fit.valid is not None:
-            users, items = self.held_out_positions
+            users, items = self.fit.ratings.positions(self.fit.valid)
             there = (users >= 0) & (items >= 0)
             table[users[there], items[there]] = self.fit.valid.values[there]
         return table
-
-    @cached_property
-    def held_out_positions(self) -> tuple[IntArray, IntArray]:
-        """Where the held-out ratings stand in the fit, users and items (N,), −1 for those that it does not know."""
-        ratings, valid = self.fit.ratings, self.fit.valid
-        if valid is None:
-            return np.empty(0, np.int32), np.empty(0, np.int32)
-        return (
-            ratings.user_position(valid.users)[valid.user_idx],
-            ratings.item_position(valid.items)[valid.item_idx],
-        )
 
     @cached_property
     def predicted(self) -> FloatArray:

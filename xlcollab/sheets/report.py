@@ -14,8 +14,11 @@ from xlcollab.atomic import check_target
 from xlcollab.errors import OptionError
 from xlcollab.fitting import Fit, shown_fit
 from xlcollab.sheets import plan, theme
+from xlcollab.sheets.compare import compare_sheet
 from xlcollab.sheets.embeddings import can_be_spelled_out, embeddings_sheet
+from xlcollab.sheets.evaluation import MOST_ROWS, Evaluation, evaluation_sheet
 from xlcollab.sheets.filled import Filled
+from xlcollab.sheets.held_out import comparable
 from xlcollab.sheets.item_map import map_sheet, why_no_map
 from xlcollab.sheets.mirror import EXCEL_LIMIT, Mirror, fit_title, mirror_sheet, model_name
 from xlcollab.sheets.predictions import predictions_sheet
@@ -121,6 +124,7 @@ class _Sheets:
         on_sheet = [plan.has_mirror(fit) for fit in self.fits]
         self._add_predictions(mirrors, on_sheet, predictions, recommendations)
         self._add_alike(mirrors)
+        self._add_held_out(mirrors, on_sheet)
         for mirror, there in zip(mirrors, on_sheet, strict=True):
             self._add_mirror(mirror, there, summary)
         self._add_workings(mirrors, on_sheet)
@@ -173,6 +177,22 @@ class _Sheets:
             self.notes.append(f"Map is left out: {reason}.")
         else:
             self._add(map_sheet(mirror, self._name("Map")), f"The items in two dimensions{of}")
+
+    def _add_held_out(self, mirrors: Sequence[Mirror], on_sheet: Sequence[bool]) -> None:
+        held_out, others = comparable(mirrors, on_sheet, self.shown)
+        if held_out is None:
+            return
+        for mirror in others:
+            self.notes.append(f"Compare leaves out {mirror.sheet}: it was fitted to, or measured on, other ratings.")
+        compare, evaluation = self._name("Compare"), None
+        n = len(held_out.ratings)
+        if n <= MOST_ROWS:
+            evaluation = Evaluation(held_out, self._name("Evaluation"))
+        else:
+            self.notes.append(f"Evaluation is left out: {n:,} held-out ratings are more than a table should hold.")
+        self._add(compare_sheet(held_out, compare, evaluation), f"The fits on the same {n:,} held-out ratings")
+        if evaluation is not None:
+            self._add(evaluation_sheet(evaluation), "Each held-out rating and what the fits predict for it")
 
     def _add_mirror(self, mirror: Mirror, there: bool, summary: str) -> None:
         layout, name = mirror.layout, mirror.sheet
