@@ -6,11 +6,13 @@ is passed over. So titles above, notes beside and tables below do no harm, and a
 labels.
 
 Refused are labels that are header words, fractions, or repeat too often; bodies in which numbers are not the majority,
-or are computed ones. Left out are rows and columns of formulas, and totals, averages and remarks at the end.
+or are computed ones; tables whose rows are each about a cell, as in the reports of Excel's Solver. Left out are rows
+and columns of formulas, and totals, averages and remarks at the end.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -26,6 +28,7 @@ __all__ = ["CrosstabLayout", "Layout", "find_layouts", "layout_of"]
 
 _MOST_TITLES: Final = 4  # rows of titles above a header, and columns of other labels left of the users
 _MOST_RUNS: Final = 8  # tables side by side: a row with more gaps is no header, of which the longest run could be one
+_ADDRESS: Final = re.compile(r"(?:.+!)?\$[A-Z]{1,3}\$\d+(?::\$[A-Z]{1,3}\$\d+)?")
 _MOST_OTHERS: Final = 1000  # cells that hold no rating: more of them, and more than ratings so far, end the search
 
 
@@ -67,14 +70,17 @@ def find_layouts(grid: Grid, *, lenient: bool = False) -> list[Layout]:
     for _, top, left, bottom, right in sorted(_candidates(grid)):
         if not lenient and min(bottom - top, right - left) < 2 and not is_header_word(grid.value(top, left)):
             continue
-        if not _overlap((top, left, bottom, right), taken):
+        if not _overlap((top, left, bottom, right), taken) and (lenient or not _about_cells(grid, top, left, bottom)):
             found = long_by_repeats(grid, top, left, range(top + 1, bottom + 1), right - left + 1) or _crosstab(
                 grid, top, left, bottom, right, lenient
             )
             if found is not None:
                 taken.append(found)
     if not taken:
-        taken += islice(long_without_header(grid), 1)
+        tables = (
+            long for long in long_without_header(grid) if not _about_cells(grid, long.top, long.user, long.rows[-1])
+        )
+        taken += islice(tables, 1)
     return sorted(taken, key=lambda layout: layout.corners)
 
 
@@ -123,6 +129,17 @@ def _goes_on(grid: Grid, top: int, left: int) -> bool:
     """Whether the rows above are like this one, so that it is a row of a table and not its header."""
     start = top - _MOST_TITLES - 1
     return start >= 0 and all(LABELS.fullmatch(grid.column_kinds(col), start, top) for col in (left, left + 1))
+
+
+def _about_cells(grid: Grid, top: int, left: int, bottom: int) -> bool:
+    """Whether every row begins with the address of a cell, "$B$6", as in Solver's reports and scenario summaries."""
+    return any(
+        all(
+            isinstance(text := grid.value(row, col), str) and _ADDRESS.fullmatch(text)
+            for row in range(top + 1, bottom + 1)
+        )
+        for col in range(max(left - _MOST_TITLES, 0), left + 1)
+    )
 
 
 def _crosstab(grid: Grid, top: int, left: int, bottom: int, right: int, lenient: bool) -> CrosstabLayout | None:

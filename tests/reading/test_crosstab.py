@@ -128,6 +128,44 @@ def test_numbers_that_nobody_rates_with_are_no_ratings(found_in):
     assert found_in([["Name", "Value", "Increase"], ["x1", 3, 1e30], ["x2", 0.5, 1]]) == []
 
 
+def test_solvers_reports_hold_no_ratings_in_whatever_language(found_in):
+    answer = [
+        [None, "Célula", "Nome", "Valor Original", "Valor Final", "Número inteiro"],
+        *([None, f"$B${row}", f"x{row} total", row, 2 * row, "Contin"] for row in (6, 7, 8)),
+        [],
+        [None, "Célula", "Nome", "Valor da Célula", "Fórmula", "Estado", "Margem"],
+        *([None, f"$D${row}", f"r{row}", row, f"$D${row}<=$F${row}", "Enlace", 0] for row in (6, 7, 8, 9)),
+    ]
+    sensitivity = [
+        [None, None, None, "Final", "Reduced", "Objective", "Allowable", "Allowable"],
+        [None, "Cell", "Name", "Value", "Cost", "Coefficient", "Increase", "Decrease"],
+        *([None, f"Plan!$B${row}", f"x{row} total", row, 0, 360, 1e30 if row == 6 else 9, 0] for row in (6, 7, 8)),
+    ]
+    limits = [
+        [None, "Cell", "Name", "Value", None, "Limit", "Result", None, "Limit", "Result"],
+        *([None, f"$B${row}", "ship", row, None, row, 2, None, row + 1, 3] for row in (6, 7, 8)),
+    ]
+    scenarios = [
+        [None, None, "Current Values:", "low", "high"],
+        *([None, f"$B${row}:$B$9", row, 1, 5] for row in (6, 7, 8)),
+    ]
+    reports = {"Relatório de Resposta 1": answer, "Sensitivity": sensitivity, "Limits": limits, "Scenarios": scenarios}
+    assert found_in(reports) == []
+    (table,) = found_in({**reports, "Ratings": SMALL})
+    assert table.sheet == "Ratings"
+
+
+def test_ratings_are_found_among_the_addresses_of_cells(found_in):
+    rows = [
+        [None, None, "a", "b", "c"],
+        ["$B$6", "Ann", 5, 4, None],
+        ["see $B$7", "Bob", 3, None, 2],
+        [None, "Cy", 1, 2, 3],
+    ]
+    (table,) = found_in(rows)
+    assert (table.range, table.users) == ("B1:E4", ("Ann", "Bob", "Cy"))
+
+
 def test_a_formula_among_the_ratings_is_no_rating(read_from):
     rows = [list(row) for row in SMALL]
     rows[1][1] = "=9/2"
