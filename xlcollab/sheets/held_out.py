@@ -79,7 +79,7 @@ class Measured:
 
     def inside(self, level: float) -> float:
         """The share of ratings within their intervals of this level."""
-        return metrics.inside(*self.interval(level), self.held_out.values)
+        return self.mirror.fit.inside(level, self.held_out)
 
 
 @dataclass(frozen=True, eq=False)
