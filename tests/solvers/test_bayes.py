@@ -47,6 +47,7 @@ class TestBayesSolver(SolverContract):
     settings = {  # noqa: RUF012 -- ClassVar by the contract
         "tolerance": ({"tolerance": 1e-2}, {"tolerance": 1e-5}),
         "max_sweeps": ({"max_sweeps": 3}, {"max_sweeps": 200}),
+        "quality": ({"quality": "good"}, {"quality": "best"}),
     }
     spread = 0.05  # another order is another random start
 

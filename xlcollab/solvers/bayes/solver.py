@@ -16,7 +16,9 @@ from xlcollab.solvers.bayes.filled import Spectrum, spectrum
 from xlcollab.solvers.bayes.gauge import turns
 from xlcollab.solvers.bayes.growth import choose_factors, settle
 from xlcollab.solvers.bayes.intervals import BayesUncertainty
+from xlcollab.solvers.bayes.leave_one_out import LeftOut
 from xlcollab.solvers.bayes.observations import Observations, Order
+from xlcollab.solvers.bayes.sampling import sample
 from xlcollab.solvers.bayes.variational import Posterior, add_factors, start
 from xlcollab.solvers.bayes.watch import Watch
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BayesSolver"]
 
+QUALITIES = ("good", "best")
 HIGHEST_RANK = 100  # of the features of which cells are filled; a row with few ratings says too little for more
 
 
@@ -38,10 +41,14 @@ class BayesSolver:
         The fit has settled when a sweep raises the evidence bound by less than this, in nats a rating.
     max_sweeps
         The most sweeps after the number of factors has been chosen.
+    quality
+        ``good``, or ``best``: a hundred draws from the posterior by Gibbs sampling, averaged with the variational fit
+        and distilled into one model. Predicts a little better, and takes about ten times as long.
     """
 
     tolerance: float = 1e-4
     max_sweeps: int = 200
+    quality: str = "good"
 
     name: ClassVar[str] = "bayes"
     chooses_factors: ClassVar[bool] = True
@@ -51,6 +58,8 @@ class BayesSolver:
             raise OptionError(f"tolerance is {self.tolerance!r}; it is 0 or more (1e-4 is usual).")
         if self.max_sweeps != int(self.max_sweeps) or self.max_sweeps < 1:
             raise OptionError(f"max_sweeps is {self.max_sweeps!r}; it is a whole number, 1 or more.")
+        if self.quality not in QUALITIES:
+            raise OptionError(f"quality is {self.quality!r}; choose 'good' or 'best'.")
 
     def default_model(self, ratings: Ratings) -> Model:  # noqa: ARG002 -- part of the protocol
         """Biases, and as many of 32 factors as predict best."""
@@ -70,9 +79,13 @@ class BayesSolver:
         else:
             add_factors(posterior, model.n_factors)
         settled = not watch.stopped and settle(posterior, watch, tolerance=self.tolerance, limit=self.max_sweeps)
+        left_out = watch.left_out(posterior)
+        if self.quality == "best" and posterior.n_factors and not watch.stopped:
+            rank = _highest(model, watch.observations) if model.at_most else model.n_factors
+            posterior, left_out = sample(posterior, watch, rank, at_most=model.at_most)
         fitted = replace(model, n_factors=posterior.n_factors, at_most=False)
         status, message = _ending(watch, fitted, settled=settled, chosen=model.at_most)
-        factors, uncertainty = _shown(posterior, watch)
+        factors, uncertainty = _shown(posterior, watch, left_out)
         return Solution(
             factors=factors,
             status=status,
@@ -104,19 +117,22 @@ def _highest(model: Model, observations: Observations) -> int:
     return max(0, min(model.n_factors, observations.by_user.n_rows - 1, observations.by_item.n_rows - 1))
 
 
-def _shown(posterior: Posterior, watch: Watch) -> tuple[Factors, BayesUncertainty]:
+def _shown(posterior: Posterior, watch: Watch, left_out: LeftOut) -> tuple[Factors, BayesUncertainty]:
     """The posterior means in the units of the ratings, μ the mean of all predictions and both biases centred."""
     users, items = watch.everyone(posterior)
     observations = posterior.observations
     factors, *both = turns(users.mean, items.mean, observations.mean, observations.scale)
     rows = watch.rows(posterior, (both[0], both[1]))
-    return factors, BayesUncertainty(*rows, factors.mean, watch.left_out(posterior).quantiles)
+    return factors, BayesUncertainty(*rows, factors.mean, left_out.quantiles)
 
 
 def _ending(watch: Watch, model: Model, *, settled: bool, chosen: bool) -> tuple[Status, str]:
     k = model.n_factors
     size = "biases alone" if k == 0 else f"{k} factor{'' if k == 1 else 's'}"
-    how = f", chosen by a leave-one-out RMSE of {watch.history[-1]['left_out_rmse']:.4f}" if chosen else ""
+    error = f"a leave-one-out RMSE of {watch.history[-1]['left_out_rmse']:.4f}"
+    how = f", chosen by {error}" if chosen else ""
+    if watch.draws:
+        how = f", distilled from {watch.draws} draws with {error}"
     if watch.stopped:
         return Status.STOPPED, f"Stopped on request after {watch.sweeps} sweeps with {size}."
     if settled:

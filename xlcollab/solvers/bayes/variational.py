@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import digamma, polygamma
@@ -39,8 +40,11 @@ __all__ = [
     "Posterior",
     "Side",
     "add_factors",
+    "holding",
+    "regressions",
     "row_scatter",
     "snapshot",
+    "spread_out",
     "start",
     "sweep",
     "weight_scatter",
@@ -153,6 +157,35 @@ def sweep(posterior: Posterior) -> None:
     _update(posterior, posterior.users, posterior.items)
 
 
+def holding(posterior: Posterior, users: FloatArray, items: FloatArray) -> Posterior:
+    """The posterior with other means of x, users (m, K) and items (n, K), as if they were known exactly."""
+    return replace(posterior, users=_holding(posterior.users, users), items=_holding(posterior.items, items))
+
+
+def _holding(side: Side, mean: FloatArray) -> Side:
+    d, K = mean.shape
+    made = replace(
+        side,
+        mean=mean,
+        covariance=np.zeros((d, K, K)),
+        prior_mean=np.tile(mean.mean(axis=0), (d, 1)),
+        centre=mean.mean(axis=0),
+        precision=np.eye(K),
+        weights=np.zeros((side.features.rank, K)),
+    )
+    _update_prior(made)
+    return made
+
+
+def spread_out(posterior: Posterior, times: int = 5) -> None:
+    """Covariances and priors that belong to the means as they stand; means and noise are held."""
+    for _ in range(times):
+        for side, other in ((posterior.items, posterior.users), (posterior.users, posterior.items)):
+            for block in regressions(side, other, posterior.precision):
+                side.covariance[block.rows] = np.linalg.inv(block.precision)
+            _update_prior(side)
+
+
 def _update(posterior: Posterior, side: Side, other: Side) -> None:
     squared_error = _update_rows(side, other, posterior.precision)  # (d,), Σ_j w_j E e² over the row's ratings
     _update_prior(side)
@@ -164,29 +197,58 @@ def _update(posterior: Posterior, side: Side, other: Side) -> None:
 
 
 def _update_rows(side: Side, other: Side, precision: float) -> FloatArray:
-    """q(x) of every row, in closed form: Bayesian linear regression of its ratings on the other side's factors.
+    """q(x) of every row, in closed form (`regressions`). Returns Σ_j w_j E[(y − x·z − b)²] for each row (d,)."""
+    error = side.order.sums_of_squares(other.noise)
+    for block in regressions(side, other, precision):
+        covariance = np.linalg.inv(block.precision)
+        x: FloatArray = np.einsum("dab,db->da", covariance, block.right)
+        side.covariance[block.rows], side.mean[block.rows] = covariance, x
+        error[block.rows] += block.squared_error(x)
+        K = x.shape[1]
+        error[block.rows] += np.einsum("dab,dab->d", covariance, block.moments[:, :K, :K])
+    return error
+
+
+class Regressions(NamedTuple):
+    """The Bayesian linear regressions of a block of B rows: x has precision matrix and linear term as here.
+
+    ``moments`` Σ_j w_j E[(z, b)(z, b)ᵀ] (B, K + 1, K + 1) and ``linear`` Σ_j w_j y E[(z, b)] (B, K + 1), z = (q, 1).
+    """
+
+    rows: slice
+    precision: FloatArray  # (B, K, K)
+    right: FloatArray  # (B, K)
+    moments: FloatArray
+    linear: FloatArray
+
+    def squared_error(self, x: FloatArray) -> FloatArray:
+        """Σ_j w_j E[(y − x·z − b)² − y²] (B,) at the given x (B, K)."""
+        full = np.column_stack([x, np.ones(len(x))])  # b enters with weight 1
+        error: FloatArray = np.einsum("da,dab,db->d", full, self.moments, full)
+        return error - 2.0 * np.einsum("da,da->d", self.linear, full)
+
+
+def regressions(side: Side, other: Side, precision: float) -> Iterator[Regressions]:
+    """What every row's ratings say of it, given the other side.
 
     With z = (q, 1) the regressors of a rating and b its offset, the posterior precision is Λ + τ w Σ_j w_j E[z zᵀ]
-    and the linear term Λ·prior mean + τ w Σ_j w_j (E[z] y − E[z b]). Returns Σ_j w_j E[(y − x·z − b)²] for each row.
+    and the linear term Λ·prior mean + τ w Σ_j w_j (E[z] y − E[z b]).
     """
     order, K = side.order, side.n_factors + 1
     z, zz = _regressors(other)  # (columns, K + 1) as (q, 1, b), (columns, T)
     linear = order.values @ (z * other.noise[:, None])  # (d, K + 1)
     zz *= other.noise[:, None]
-    error = order.sums_of_squares(other.noise)
     square = _triangle(K + 1)[2]
     for rows in _blocks(side.n_rows):
         moments = (order.filled[rows] @ zz)[:, square]  # (block, K + 1, K + 1)
         scale = precision * side.noise[rows]
-        posterior_precision = side.precision + scale[:, None, None] * moments[:, :K, :K]
-        right = side.prior_mean[rows] @ side.precision + scale[:, None] * (linear[rows, :K] - moments[:, :K, K])
-        covariance = np.linalg.inv(posterior_precision)
-        x: FloatArray = np.einsum("dab,db->da", covariance, right)
-        side.covariance[rows], side.mean[rows] = covariance, x
-        full = np.column_stack([x, np.ones(len(x))])  # b enters with weight 1
-        error[rows] += np.einsum("da,dab,db->d", full, moments, full) - 2.0 * np.einsum("da,da->d", linear[rows], full)
-        error[rows] += np.einsum("dab,dab->d", covariance, moments[:, :K, :K])
-    return error
+        yield Regressions(
+            rows,
+            side.precision + scale[:, None, None] * moments[:, :K, :K],
+            side.prior_mean[rows] @ side.precision + scale[:, None] * (linear[rows, :K] - moments[:, :K, K]),
+            moments,
+            linear[rows],
+        )
 
 
 def _update_prior(side: Side) -> None:

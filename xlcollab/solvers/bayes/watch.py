@@ -42,7 +42,8 @@ class Watch:
         )
         m, n = (len(rated) for rated in self._rated)
         self.observations = Observations.from_arrays(user_idx, item_idx, ratings.values, m, n)
-        self.sweeps = 0
+        self.task = "fitting"
+        self.sweeps = self.draws = 0  # a draw is a sweep too
         self.stopped = False
         self.history: list[dict[str, float]] = []
         self._range = ratings.scale
@@ -52,7 +53,7 @@ class Watch:
         if len(ratings) > SAMPLE:
             chosen = np.sort(rng.choice(len(ratings), SAMPLE, replace=False))
         values = (ratings.values[chosen] - self.observations.mean) / self.observations.scale
-        self._sample = Sample(user_idx[chosen], item_idx[chosen], values)
+        self.sample = Sample(user_idx[chosen], item_idx[chosen], values)
 
     def sweep(self, posterior: Posterior, times: int) -> None:
         """Sweep and count."""
@@ -62,7 +63,7 @@ class Watch:
 
     def left_out(self, posterior: Posterior) -> LeftOut:
         """The leave-one-out residuals of a sample of the training ratings."""
-        return leave_one_out(posterior, self._sample)
+        return leave_one_out(posterior, self.sample)
 
     def everyone(self, posterior: Posterior) -> tuple[Gaussians, Gaussians]:
         """The posterior of all users and of all items; who has no rating is known by the prior alone."""
@@ -94,10 +95,13 @@ class Watch:
         each[self._rated[own]] = noise / side.noise
         return Rows(turn.of_gaussians(everyone), each, prior)
 
-    def report(self, posterior: Posterior) -> float:
-        """Write a line of history, tell the caller, and return the leave-one-out RMSE in the units of the ratings."""
+    def report(self, posterior: Posterior, left_out: LeftOut | None = None) -> float:
+        """Write a line of history, tell the caller, and return the leave-one-out RMSE in the units of the ratings.
+
+        The residuals are those of the posterior where none are given.
+        """
         scale = self.observations.scale
-        error = scale * self.left_out(posterior).rmse
+        error = scale * (left_out or self.left_out(posterior)).rmse
         line = {
             "sweep": float(self.sweeps),
             "factors": float(posterior.n_factors),
@@ -108,7 +112,7 @@ class Watch:
             line["valid_rmse"] = self._held_out_rmse(posterior, self._valid)
         self.history.append(line)
         if self._on_progress is not None and not self.stopped:
-            progress = Progress(f"fitting, {posterior.n_factors} factors", self.sweeps, value=error)
+            progress = Progress(f"{self.task}, {posterior.n_factors} factors", self.sweeps, value=error)
             self.stopped = self._on_progress(progress) is True
         return error
 

@@ -1,0 +1,138 @@
+"""Gibbs sampling from the posterior that `variational` approximates (Salakhutdinov & Mnih 2008; Simm et al. 2015).
+
+The same model with the same priors. Each step draws one group of unknowns given all others, so that in the long run
+the draws come from the joint posterior, with the dependence between users and items that factorised Gaussians leave
+out. The shapes α of the noise by row stay where the variational fit put them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xlcollab.model import FloatArray
+from xlcollab.solvers.bayes.distil import Average, split
+from xlcollab.solvers.bayes.leave_one_out import LeftOut, LeftOutOfDraws, noise_variance, predicted
+from xlcollab.solvers.bayes.variational import (
+    FEATURE_RATE,
+    FEATURE_SHAPE,
+    PRIOR_ROWS,
+    PRIOR_VARIANCE,
+    Posterior,
+    Side,
+    add_factors,
+    holding,
+    regressions,
+    snapshot,
+    spread_out,
+)
+from xlcollab.solvers.bayes.watch import Watch
+
+__all__ = ["draw", "first_draw", "sample"]
+
+EXTRA = 12  # factors more than the variational fit has: averaging over draws keeps them from overfitting
+BURN, DRAWS = 20, 100
+REPORT = 10  # draws between reports
+
+
+def sample(posterior: Posterior, watch: Watch, rank: int, *, at_most: bool) -> tuple[Posterior, LeftOut]:
+    """The mean of the variational fit and of draws, half of each, distilled into ``rank`` factors (or fewer).
+
+    Either errs in a way of its own: the variational fit leaves dependence out, the mean of draws has some noise left.
+    Comes with the leave-one-out residuals of that mean. Where the caller stops, the answer is of the draws so far.
+    """
+    state, average, judged = first_draw(posterior), Average(), LeftOutOfDraws(watch.sample)
+    best, left_out = posterior, watch.left_out(posterior)
+    fitted = split(posterior.users.mean, posterior.items.mean), left_out
+    watch.task = "sampling"
+    for count in range(1, BURN + DRAWS + 1):
+        draw(state)
+        watch.sweeps += 1
+        if count > BURN:
+            watch.draws += 1
+            average.add(split(state.users.mean, state.items.mean))
+            judged.add(state)
+        if count % REPORT == 0:
+            if watch.draws:
+                both = average.beside(fitted[0])
+                best = holding(posterior, *both.distilled(rank, at_most=at_most))
+                left_out = _mean(fitted[1], judged.left_out(noise_variance(posterior, watch.sample)))
+            watch.report(best, left_out)
+        if watch.stopped:
+            break
+    if best is not posterior:
+        spread_out(best)
+        _, variance = predicted(best, watch.sample)
+        for side in (best.users, best.items):
+            side.covariance *= judged.spread / float(variance.mean())
+    return best, left_out
+
+
+def _mean(one: LeftOut, other: LeftOut) -> LeftOut:
+    """Half of each prediction, with the spread of the other."""
+    return LeftOut(0.5 * (one.residual + other.residual), other.sd)
+
+
+def first_draw(posterior: Posterior) -> Posterior:
+    """A state of the sampler: the posterior means, known exactly, and some more factors. The posterior stays."""
+    state = snapshot(posterior)
+    d, n = state.users.n_rows, state.items.n_rows
+    add_factors(state, max(0, min(EXTRA, d - 1 - state.n_factors, n - 1 - state.n_factors)))
+    for side in (state.users, state.items):
+        side.covariance[:] = 0.0
+    return state
+
+
+def draw(state: Posterior) -> None:
+    """Draw every unknown once, in place: the items given the users, then the users given the items."""
+    for side, other in ((state.items, state.users), (state.users, state.items)):
+        error = _draw_rows(side, other, state.precision, state.rng)
+        _draw_prior(side, state.rng)
+        rate = side.noise_shape + 0.5 * state.precision * error
+        side.noise = state.rng.standard_gamma(side.noise_shape + 0.5 * side.order.counts) / rate
+        total = float(side.noise @ error)
+        state.precision = state.rng.standard_gamma(0.5 * state.observations.n_ratings) / (0.5 * total)
+
+
+def _draw_rows(side: Side, other: Side, precision: float, rng: np.random.Generator) -> FloatArray:
+    """x of every row; Σ_j w_j (y − x·z − b)² for each (d,)."""
+    error = side.order.sums_of_squares(other.noise)
+    for block in regressions(side, other, precision):
+        half = np.linalg.cholesky(block.precision)  # L Lᵀ; x = L⁻ᵀ (L⁻¹ right + ε)
+        forward = np.linalg.solve(half, block.right[:, :, None])
+        forward += rng.standard_normal(forward.shape)
+        x = np.linalg.solve(half.swapaxes(1, 2), forward)[:, :, 0]
+        side.mean[block.rows] = x
+        error[block.rows] += block.squared_error(x)
+    return error
+
+
+def _draw_prior(side: Side, rng: np.random.Generator) -> None:
+    """C, γ, ν and Λ."""
+    d, K = side.mean.shape
+    vectors, R = side.features.vectors, side.features.rank
+    half = np.linalg.cholesky(np.linalg.inv(side.precision))  # of Λ⁻¹
+    share = 1.0 / (1.0 + side.weight_precision)
+    side.weights = share[:, None] * (vectors.T @ (side.mean - side.centre))
+    side.weights += np.sqrt(share)[:, None] * (rng.standard_normal((R, K)) @ half.T)
+    size = np.einsum("ra,ab,rb->r", side.weights, side.precision, side.weights)
+    rate = FEATURE_RATE * side.features.scales**2 + 0.5 * size
+    side.weight_precision = rng.standard_gamma(FEATURE_SHAPE + 0.5 * K, R) / rate
+    explained = vectors @ side.weights
+    middle = (side.mean - explained).mean(axis=0)
+    rest = side.mean - explained - middle
+    scatter = rest.T @ rest + side.weights.T @ (side.weight_precision[:, None] * side.weights)
+    scatter += PRIOR_ROWS * PRIOR_VARIANCE * np.eye(K)
+    side.precision = _wishart(d + R + PRIOR_ROWS + K, scatter, rng)
+    half = np.linalg.cholesky(np.linalg.inv(side.precision))
+    side.centre = middle + half @ rng.standard_normal(K) / np.sqrt(d)
+    side.prior_mean = side.centre + explained
+
+
+def _wishart(freedom: float, scatter: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """A draw from Wishart(freedom, scatter⁻¹), by Bartlett's decomposition."""
+    K = len(scatter)
+    bartlett = np.tril(rng.standard_normal((K, K)), -1)
+    bartlett[np.diag_indices(K)] = np.sqrt(2.0 * rng.standard_gamma(0.5 * (freedom - np.arange(K))))
+    root = np.linalg.cholesky(np.linalg.inv(scatter)) @ bartlett
+    drawn: FloatArray = root @ root.T
+    return drawn
