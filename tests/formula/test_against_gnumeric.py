@@ -152,6 +152,8 @@ EXCEL: dict[str, object] = {
     # "INDEX": row or column 0 is all of them, a third number chooses the area; #VALUE! below 0.
     "SUM(INDEX(A1:C8,0,1))": 31.0,
     "SUM(INDEX(A1:C8,2,0))": 1.0,
+    "SUM(INDEX((A1:A8>2)*1,0))": 5.0,
+    'MATCH(1,INDEX((A1:A8=5)*(J1:J8="no"),0),0)': 5.0,
     "INDEX((A1:A3,G1:G3),2,1,2)": 2.0,
     "INDEX(A1:A8,-1,1)": "#VALUE!",
     # "OFFSET": heights may be negative, and are not 0.

@@ -17,7 +17,7 @@ from xlcollab.errors import FormulaError
 from xlcollab.formula import functions, moves, ops
 from xlcollab.formula.blocks import Block
 from xlcollab.formula.functions import operators
-from xlcollab.formula.functions.declare import Function, joined, lift
+from xlcollab.formula.functions.declare import Function, Refusal, joined, lift
 from xlcollab.formula.ranges import Frame, Range, Uneven, Union, intersection, shared_range
 from xlcollab.formula.sheets import Missing, Sheets
 from xlcollab.formula.syntax import (
@@ -50,6 +50,7 @@ class Evaluator:
         self._read = read
         self.enter(Frame("", Area(1, 1, 1, 1), (1, 1)))
         self._variables: dict[str, Operand] = {}
+        self._names: list[Name] = []  # those that are being looked into
 
     def block(self, block: Block, whole: bool = False) -> Values:
         """The values of all cells of a block: (R, C, 1, 1), or (1, 1, r, c) of one array formula that fills an area.
@@ -180,13 +181,15 @@ class Evaluator:
         if node.sheet is None and node.name.casefold() in self._variables:
             return self._variables[node.name.casefold()]
         tree, frame = self.sheets.definition(node, self.frame)
+        if node in self._names:
+            raise FormulaError(f"the name {node.name} is defined by itself")
         outer, self.frame = self.frame, frame
+        self._names.append(node)
         try:
             return self.operand(tree)
-        except RecursionError:
-            raise FormulaError(f"the name {node.name} is defined by itself") from None
         finally:
             self.frame = outer
+            self._names.pop()
 
     def _intersected(self, ranges: Union) -> Values:
         """A range where one value is wanted: its cell in the row or column of the formula."""
@@ -226,10 +229,8 @@ class Evaluator:
             if function.stepwise:
                 return self.traced(function.call, *context, *args)
             return function.call(*context, *args)  # type: ignore[no-any-return]
-        except FormulaError as error:
-            if error.message.startswith("has no"):
-                raise FormulaError(f"{node.name} {error.message}") from None
-            raise
+        except Refusal as error:
+            raise FormulaError(f"{node.name} {error.message}") from None
 
     def _argument(self, letter: str, node: Node, function: Function) -> list[Any]:
         if letter == "N":
@@ -237,7 +238,7 @@ class Evaluator:
         if letter == "V":
             return [self.values(node)]
         outer = self.array
-        self.array = outer or letter == "A"
+        self.array = outer or letter in "AX"
         try:
             operand = self.operand(node)
         finally:

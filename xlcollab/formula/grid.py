@@ -38,12 +38,12 @@ class Axis:
         """The last row held; 0 in an empty grid."""
         return int(self.held[-1]) if len(self.held) else 0
 
-    def holds(self, wanted: int) -> bool:
-        """Whether a row is held."""
+    def holds(self, first: int, last: int) -> bool:
+        """Whether all rows from the first to the last are held."""
         if self.gapless:
-            return self.first <= wanted < self.first + len(self.held)
-        at = int(np.searchsorted(self.held, wanted))
-        return at < len(self.held) and int(self.held[at]) == wanted
+            return self.first <= first and last < self.first + len(self.held)
+        at, end = np.searchsorted(self.held, (first, last)).tolist()
+        return end < len(self.held) and end - at == last - first and int(self.held[at]) == first
 
     def positions(self, wanted: Ints) -> Ints:
         """Where the wanted rows lie; ``len(self)`` for those that are not held."""
@@ -135,11 +135,12 @@ class Grid:
         if isinstance(value, str) and self.kind[i, j] == TEXT:
             self._texts()[i, j] = value
 
-    def ensure(self, row: int, col: int) -> None:
-        """Make room for a cell that the sheet does not hold yet."""
-        if self.rows.holds(row) and self.cols.holds(col):
+    def cover(self, area: Area) -> None:
+        """Make room for cells that the sheet does not hold yet."""
+        if self.rows.holds(area.first_row, area.last_row) and self.cols.holds(area.first_col, area.last_col):
             return
-        rows, cols = np.union1d(self.rows.held, [row]), np.union1d(self.cols.held, [col])
+        rows = np.union1d(self.rows.held, np.arange(area.first_row, area.last_row + 1))
+        cols = np.union1d(self.cols.held, np.arange(area.first_col, area.last_col + 1))
         old_rows, old_cols, num, kind, text = self.rows, self.cols, self.num, self.kind, self.text
         Grid.__init__(self, rows, cols)
         into = np.ix_(self.rows.positions(old_rows.held), self.cols.positions(old_cols.held))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from xlcollab.errors import FormulaError
@@ -53,6 +55,7 @@ class _Reader:
     def __init__(self, sheets: Sheets) -> None:
         self.sheets = sheets
         self.found = Precedents()
+        self._names: list[Name] = []  # those that are being looked into
 
     def collect(self, node: Node, frame: Frame, into: list[Range]) -> None:
         """Add what ``node`` reads to ``into``."""
@@ -62,8 +65,11 @@ class _Reader:
                     into.extend(self.sheets.clipped(one) for one in self.sheets.references(node, frame))
                 case TableReference():
                     into.append(self.sheets.table_range(node, frame))
-                case Name():
-                    self.collect(*self.sheets.definition(node, frame), into)
+                case Name() if node not in self._names:
+                    definition = self.sheets.definition(node, frame)
+                    self._names.append(node)
+                    self.collect(*definition, into)
+                    self._names.pop()
                 case Unary("#", _):
                     into.extend(_pointed(node, frame, self.sheets))
                 case Unary(_, operand):
@@ -123,15 +129,13 @@ def cut_growing(block: Block, sheets: Sheets) -> list[Block]:
     ]
 
 
-def _with_names(tree: Node, frame: Frame, sheets: Sheets, depth: int = 0) -> list[Node]:
+def _with_names(tree: Node, frame: Frame, sheets: Sheets) -> Iterator[Node]:
     """All nodes of a formula, those of the names it uses included."""
-    nodes = list(walk(tree))
-    if depth < 20:
-        for node in list(nodes):
-            if isinstance(node, Name):
-                try:
-                    definition, home = sheets.definition(node, frame)
-                except (Missing, FormulaError):
-                    continue
-                nodes += _with_names(definition, home, sheets, depth + 1)
-    return nodes
+    trees, seen = [tree], set[Name]()
+    while trees:
+        for node in walk(trees.pop()):
+            yield node
+            if isinstance(node, Name) and node not in seen:
+                seen.add(node)
+                with contextlib.suppress(Missing, FormulaError):
+                    trees.append(sheets.definition(node, frame)[0])

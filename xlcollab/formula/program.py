@@ -51,8 +51,7 @@ class _Compiler:
         self.inputs = _distinct([(sheets.name_of(sheet), area) for sheet, area in inputs])
         self.outputs = [self._target(sheets.name_of(sheet), what) for sheet, what in outputs]
         for sheet, area in self.inputs:
-            for row, col in ((area.first_row, area.first_col), (area.last_row, area.last_col)):
-                sheets.grid(sheet).ensure(row, col)
+            sheets.grid(sheet).cover(area)
 
     def _target(self, sheet: str, what: Area | str) -> Range | Block:
         if isinstance(what, str):

@@ -17,6 +17,7 @@ from xlcollab.formula.graph import Mask, in_order, pieces, reads
 from xlcollab.formula.sheets import Sheets
 from xlcollab.formula.syntax import calls
 from xlcollab.formula.values import Scalar, Values, decode
+from xlcollab.xlsx.cells import Area
 
 if TYPE_CHECKING:
     from xlcollab.xlsx.workbook import Workbook
@@ -44,7 +45,7 @@ def recompute(book: Workbook, changed: Mapping[Cell, Scalar]) -> Recomputed:
     dirty = Mask(sheets)
     for (sheet, row, col), value in changed.items():
         grid = sheets.grid(sheet)
-        grid.ensure(row, col)
+        grid.cover(Area(row, col, row, col))
         grid.put(row, col, value)
     for sheet, row, col in changed:
         dirty.mark_cell(sheet, row, col)

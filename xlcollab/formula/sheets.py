@@ -11,7 +11,7 @@ from xlcollab.errors import FormulaError
 from xlcollab.formula.blocks import Block, find_blocks
 from xlcollab.formula.grid import Grid
 from xlcollab.formula.parse import parse
-from xlcollab.formula.ranges import Frame, Range, Union, reference_range
+from xlcollab.formula.ranges import Frame, Range, Uneven, Union, reference_range
 from xlcollab.formula.syntax import Name, Node, Reference, TableReference
 from xlcollab.xlsx.cells import Area, Cell, ErrorValue, address
 
@@ -58,7 +58,10 @@ class Sheets:
         """The cached values of a sheet."""
         key = sheet.casefold()
         if key not in self._grids:
-            self._grids[key] = Grid.of_cells(self._sheets[key].cells, self.book.date1904)
+            grid = Grid.of_cells(self._sheets[key].cells, self.book.date1904)
+            for area in self._sheets[key].array_areas:  # openpyxl writes an array formula without the cells it fills
+                grid.cover(area)
+            self._grids[key] = grid
         return self._grids[key]
 
     def hidden_rows(self, sheet: str) -> frozenset[int]:
@@ -104,6 +107,8 @@ class Sheets:
         """What a defined name stands for, and the frame to read it in: relative names are stored as if in A1."""
         sheet = frame.sheet if node.sheet is None else node.sheet
         defined = self.book.names.find(node.name, sheet) or self.book.names.find(node.name)
+        if defined is None and node.name.casefold() in map(str.casefold, self.book.tables):
+            return TableReference(node.name, (), None, None), frame
         if defined is None:
             raise Missing("#NAME?")
         tree = parse(defined.text.removeprefix("="))
@@ -137,8 +142,12 @@ class Sheets:
         bottom = table.area.last_row - table.totals_rows
         cols = np.full((1, 1), first)
         if "this row" in node.items:
-            rows = np.where((frame.rows >= top) & (frame.rows <= bottom), frame.rows, 0)
-            return Range(table.sheet, rows, cols, 1, last - first + 1)
+            held = (frame.rows >= top) & (frame.rows <= bottom)
+            if not held.any():
+                raise Missing("#VALUE!")
+            if not held.all():
+                raise Uneven("names a row of the table in some cells of a block")
+            return Range(table.sheet, frame.rows, cols, 1, last - first + 1)
         start, stop = _table_rows(node.items, table.area, top, bottom)
         if start > stop:
             raise Missing("#REF!")

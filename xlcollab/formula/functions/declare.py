@@ -6,7 +6,7 @@
 ``V``     a value. A range is narrowed to the cell of the formula's own row or column outside of array formulas
 ``R``     a range, or values
 ``A``     an array: operators inside work on whole ranges even outside of array formulas
-``X``     a reference, not read
+``X``     a reference, not read, or an array as with ``A``
 ``N``     a formula, not evaluated: the function decides
 ========= ==============================================================================================================
 
@@ -28,6 +28,7 @@ from xlcollab.formula import moves, ops
 from xlcollab.formula.moves import flat
 from xlcollab.formula.tape import Slot
 from xlcollab.formula.values import (
+    BLANK,
     BOOL,
     NA,
     NUM,
@@ -288,6 +289,17 @@ def gathered(args: Iterable[Values]) -> Counted:
     return Counted(num, mask != 0 if known(mask) else mask, errors)
 
 
+class Refusal(FormulaError):  # noqa: N818 — "SUBTOTAL counts rows …": the function's name comes in front
+    """What a function cannot do; the message begins with its verb."""
+
+
+def omitted(value: Values | None) -> bool:
+    """Whether an argument was not given, or left empty between commas; an empty cell is one that was given."""
+    return value is None or (
+        value.shape == (1, 1, 1, 1) and not value.from_range and value.known and int(value.kinds.flat[0]) == BLANK
+    )
+
+
 class ExcelError(Exception):
     """Raised by functions of single values (`each`); ``kind`` is the error that the cell shows."""
 
@@ -302,7 +314,7 @@ def each(f: Callable[..., Scalar], *args: Values, errors: bool = True) -> Values
     Errors in arguments are carried unless ``errors`` is off: then ``f`` gets them.
     """
     if not all(a.known for a in args):
-        raise FormulaError("has no derivative here, and one of its arguments depends on the changing cells")
+        raise Refusal("has no derivative here, and one of its arguments depends on the changing cells")
     args = aligned(args)
     shape = np.broadcast_shapes(*(a.shape for a in args))
     columns = [np.broadcast_to(decode(a), shape).ravel().tolist() for a in args]

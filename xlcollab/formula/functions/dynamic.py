@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xlcollab.errors import FormulaError
 from xlcollab.formula import moves
-from xlcollab.formula.functions.declare import Table, error_of, joined
+from xlcollab.formula.functions.declare import Refusal, Table, error_of, joined, omitted
 from xlcollab.formula.functions.lookup import pick
 from xlcollab.formula.functions.searching import class_of, folded, option
 from xlcollab.formula.ranges import Uneven
@@ -28,12 +27,12 @@ Ints = NDArray[np.int64]
 
 def _known(values: Values) -> Values:
     if not values.known:
-        raise FormulaError("has no derivative by criteria that depend on the changing cells")
+        raise Refusal("has no derivative by criteria that depend on the changing cells")
     return values
 
 
 def _whole(value: Values | None, default: float) -> int:
-    return int(np.floor(option(value, default)))
+    return int(np.floor(option(None if omitted(value) else value, default)))
 
 
 def _lines(values: Values, rows: Sequence[int] | Ints, cols: Sequence[int] | Ints) -> Values:
@@ -69,7 +68,7 @@ def sequence(
     if height < 1 or width < 1:
         return constant_error(CALC)
     places = np.arange(float(height * width)).reshape(1, 1, height, width)
-    first, by = (constant(1.0) if v is None else v for v in (start, step))
+    first, by = (constant(1.0) if v is None or omitted(v) else v for v in (start, step))
     return Values(first.numbers + by.numbers * places)
 
 
@@ -122,7 +121,7 @@ def sort(
 
 def _constants(value: Values | None) -> list[float]:
     """The numbers of an option that may be an array, the same for all cells of the block."""
-    if value is None or _omitted(value):
+    if value is None or omitted(value):
         return []
     if _known(value).shape[:2] != (1, 1):
         raise Uneven("has different options in the cells of a block")
@@ -165,13 +164,9 @@ def _ends(name: str, kept: Callable[[int, int], range]) -> None:
     @TABLE.add(name, "AV?V?")
     def call(values: Values, rows: Values | None = None, cols: Values | None = None) -> Values:
         height, width = values.shape[2:]
-        down = range(height) if rows is None or _omitted(rows) else kept(_whole(rows, 0.0), height)
-        across = range(width) if cols is None or _omitted(cols) else kept(_whole(cols, 0.0), width)
+        down = range(height) if omitted(rows) else kept(_whole(rows, 0.0), height)
+        across = range(width) if omitted(cols) else kept(_whole(cols, 0.0), width)
         return _lines(values, list(down), list(across)) if down and across else constant_error(CALC)
-
-
-def _omitted(value: Values) -> bool:
-    return decode(value).flat[0] is None
 
 
 _ends("TAKE", lambda n, size: range(min(n, size)) if n >= 0 else range(max(0, size + n), size))

@@ -13,7 +13,7 @@ import numpy as np
 
 from xlcollab.errors import FormulaError
 from xlcollab.formula import ops
-from xlcollab.formula.functions.declare import Table, combined, error_of, known, logical
+from xlcollab.formula.functions.declare import Refusal, Table, combined, error_of, known, logical
 from xlcollab.formula.syntax import Name, Node, Omitted
 from xlcollab.formula.tape import Slot
 from xlcollab.formula.values import BLANK, BOOL, NA, NUMBER, TEXT, VALUE, Kinds, Values, constant, constant_error
@@ -126,7 +126,7 @@ def failed(values: Values, which: int | None = None) -> Any:
     if values.known:
         return values.kinds < 0 if which is None else values.kinds == which
     if which is not None:
-        raise FormulaError("has no rule for telling one error from another where it depends on the changing cells")
+        raise Refusal("has no rule for telling one error from another where it depends on the changing cells")
     return ops.opaque(
         lambda x, kinds: ((np.isnan(x) & (kinds <= NUMBER)) | (kinds < 0)).astype(float),
         values.num,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlcollab.formula import moves, ops
-from xlcollab.formula.functions.declare import Table, carried_errors, combined, known
+from xlcollab.formula.functions.declare import Table, carried_errors, combined, known, omitted
 from xlcollab.formula.functions.logic import choose_between
 from xlcollab.formula.functions.searching import finder, option, search, x_finder
 from xlcollab.formula.values import NA, REF, VALUE, Kinds, Values, encode
@@ -136,7 +136,7 @@ def xlookup(
     elif not down and height > 1:
         found = Values(ops.opaque(lambda at: at + width * np.arange(height)[:, None], found.num), _wide(found.kind))
     picked = pick(result, found)
-    if otherwise is None:
+    if otherwise is None or omitted(otherwise):
         return picked
     if known(found.num):
         missing: Any = np.isnan(found.numbers)

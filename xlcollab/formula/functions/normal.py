@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xlcollab.errors import FormulaError
 from xlcollab.formula import ops
-from xlcollab.formula.functions.declare import Table, lift
+from xlcollab.formula.functions.declare import Refusal, Table, lift
 from xlcollab.formula.functions.elementary import exp, log, sqrt
 from xlcollab.formula.ranges import Uneven
 from xlcollab.formula.values import Values
@@ -53,7 +52,7 @@ error_function = ops.curve(
 def is_cumulative(cumulative: Values) -> bool:
     """Whether the distribution or the density is asked for; the same for all cells of a block."""
     if not cumulative.known:
-        raise FormulaError("has no derivative by its choice of cumulative or not")
+        raise Refusal("has no derivative by its choice of cumulative or not")
     flags = cumulative.numbers != 0
     if flags.any() != flags.all():
         raise Uneven("has to be cumulative for all cells of a block or for none")

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xlcollab.errors import FormulaError
 from xlcollab.formula.functions.criteria import wildcard
-from xlcollab.formula.functions.declare import Table
+from xlcollab.formula.functions.declare import Refusal, Table
 from xlcollab.formula.ranges import Uneven
 from xlcollab.formula.values import NA, NUMBER, Scalar, Values, constant_error, decode, error_kind
 from xlcollab.xlsx.cells import ErrorValue
@@ -130,7 +129,7 @@ def option(value: Values | None, default: float) -> float:
     if value is None:
         return default
     if not value.known:
-        raise FormulaError("has no derivative by an option that depends on the changing cells")
+        raise Refusal("has no derivative by an option that depends on the changing cells")
     first = value.numbers.flat[0]
     if (value.numbers != first).any():
         raise Uneven("has different options in the cells of a block")

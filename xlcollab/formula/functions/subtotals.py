@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xlcollab.errors import FormulaError
 from xlcollab.formula import functions, ops
-from xlcollab.formula.functions.declare import Table
+from xlcollab.formula.functions.declare import Refusal, Table
 from xlcollab.formula.functions.logic import failed
 from xlcollab.formula.functions.searching import option
 from xlcollab.formula.ranges import Range
@@ -87,7 +86,7 @@ def _without(context: Evaluator, area: Range, nested: bool, hidden: bool, by_fil
         hull = area.hull
         out = {row for row in rows if hull.first_row <= row <= hull.last_row}
         if out and by_filter_only:
-            raise FormulaError("counts rows of which some are hidden, by a filter or by hand; use 101 to 111 instead")
+            raise Refusal("counts rows of which some are hidden, by a filter or by hand; use 101 to 111 instead")
     passed = np.isin(area.rows[:, :, None, None] + np.arange(area.height)[:, None], list(out))
     if nested:
         passed = passed | _subtotals(context, area)
