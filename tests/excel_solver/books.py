@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from openpyxl import Workbook as OpenpyxlBook
+from openpyxl.styles import Protection
 from openpyxl.workbook.defined_name import DefinedName
 from openpyxl.worksheet.formula import ArrayFormula
 
@@ -45,6 +46,7 @@ class Model:
     state: str = "visible"
     merged: Sequence[str] = ()
     protected: bool = False
+    unlocked: Sequence[str] = ()
     defined: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
     source: str = ""
@@ -103,6 +105,8 @@ def write(path: Path, models: Sequence[Model], *, cached: bool = True) -> None:
                 sheet[place] = value
         for area in model.merged:
             sheet.merge_cells(area)
+        for cell in (cell for area in model.unlocked for row in sheet[area] for cell in row):
+            cell.protection = Protection(locked=False)
         sheet.sheet_state = model.state
         sheet.protection.sheet = model.protected
         for name, text in model.stored().items():

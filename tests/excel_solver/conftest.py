@@ -23,7 +23,7 @@ def _load(name: str) -> ModuleType:
 
 
 BOOKS = _load("books")
-TEXTBOOKS = [*_load("linear_books").BOOKS, *_load("nonlinear_books").BOOKS]
+TEXTBOOKS = [book for name in ("linear_books", "nonlinear_books", "odd_books") for book in _load(name).BOOKS]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,13 +1,13 @@
 """Linear and integer models after textbooks, each with the optimum that the textbook gives.
 
 "Winston" is W. L. Winston, *Operations Research: Applications and Algorithms*, 4th edition 2004; "Hillier" is F. S.
-Hillier
-and G. J. Lieberman, *Introduction to Operations Research*, 9th edition 2010. Where the source says so the optimum was
-found by trying all possibilities.
+Hillier and G. J. Lieberman, *Introduction to Operations Research*, 9th edition 2010. Where the source
+says so the optimum was found by trying all possibilities.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 from solver_books import Model, column, table
@@ -311,18 +311,11 @@ integer_mix = Model(
     answer={"A1": 5, "B1": 0},
 )
 
-linear_by_grg = Model(
+linear_by_grg = replace(
+    product_mix,
     name="linear_by_grg",
     source="Hillier, section 3.1, given to GRG Nonlinear: the program proves that it is linear",
-    cells=product_mix.cells,
-    objective="D3",
-    sense="max",
-    changing="B3:C3",
-    constraints=product_mix.constraints,
     engine="grg",
-    nonnegative=True,
-    optimum=36,
-    answer={"B3": 2, "C3": 6},
 )
 
 BOOKS = [

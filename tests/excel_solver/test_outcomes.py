@@ -33,6 +33,21 @@ def test_0_solved(solver_book) -> None:
     assert solve_one(solver_book(FREE, objective="B1", changing="A1:A2", nonnegative=True, engine="lp")).code == 0
 
 
+def test_1_converged_at_a_kink_where_no_gradient_proves_anything(solver_book) -> None:
+    cells = {"A1": -1.2, "A2": 1, "B1": "=ABS(A1)+ABS(A2-A1)"}
+    model = solve_one(solver_book(cells, objective="B1", changing="A1:A2"), restarts=1)
+    assert model.code == 1
+    assert model.value < model.start
+    assert "kinks or jumps" in model.message
+
+
+def test_2_no_better_point_along_the_line_where_the_slope_has_no_end(solver_book) -> None:
+    cells = {"A1": -1.2, "A2": 1, "B1": "=SQRT(ABS(A1))+A2^2"}
+    model = solve_one(solver_book(cells, objective="B1", changing="A1:A2"))
+    assert model.code == 2
+    assert model.value == pytest.approx(0, abs=1e-4)
+
+
 def test_3_the_iteration_limit_keeps_what_was_found(solver_book) -> None:
     cells = {
         **{f"A{i}": -1.2 for i in range(1, 9)},

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlcollab.errors import SolverModelError
+from xlcollab.excel_solver.changing import variable_cells
 from xlcollab.excel_solver.model import Constraint, Relation, SolverModel, short
 from xlcollab.excel_solver.problem import NONE, NONNEGATIVE, Floats, Problem, Rows
 from xlcollab.excel_solver.references import is_number, reference_areas, to_number
@@ -27,44 +28,9 @@ from xlcollab.xlsx.cells import Area, ErrorValue, qualified
 if TYPE_CHECKING:
     from xlcollab.xlsx.workbook import Workbook
 
-__all__ = ["assemble", "variable_cells"]
-
-_MOST_CELLS = 2_000_000  # a changing area beyond this is a slip: whole columns, not a model
+__all__ = ["assemble"]
 
 Cell = tuple[str, int, int]
-
-
-def variable_cells(book: Workbook, model: SolverModel) -> tuple[Cell, ...]:
-    """The changing cells, each once, without those that a merged cell covers.
-
-    Raises `SolverModelError` where one of them holds a formula or a text: writing there would destroy it.
-    """
-    size = sum(area.height * area.width for _, area in model.changing)
-    if size > _MOST_CELLS:
-        raise SolverModelError(f"The changing cells of sheet {model.sheet!r} are {size:,}: name those that are meant.")
-    covered: set[Cell] = set()
-    for sheet in {sheet for sheet, _ in model.changing}:
-        for merged in book.sheet(sheet).merged:
-            inside = merged.cells()
-            next(inside)
-            covered.update((sheet, row, col) for row, col in inside)
-    cells = tuple(cell for cell in model.cells() if cell not in covered)
-    for sheet in {sheet for sheet, _, _ in cells}:
-        stored = book.sheet(sheet).cells
-        for home, row, col in cells:
-            cell = stored.get((row, col)) if home == sheet else None
-            if cell is None or cell.value is None:
-                continue
-            holds = "a formula" if cell.formula else "a text" if isinstance(cell.value, str) else None
-            if holds:
-                place = Area(row, col, row, col)
-                raise SolverModelError(
-                    f"The changing cell {qualified(sheet, place)} holds {holds}. Changing cells hold numbers or "
-                    "nothing: choose others in Excel's Solver dialog, or empty it.",
-                    sheet=sheet,
-                    cell=place.ref,
-                )
-    return cells
 
 
 @dataclass(frozen=True)
@@ -89,9 +55,8 @@ def assemble(book: Workbook, model: SolverModel) -> tuple[Problem, Program]:
     sides = [_sides(book, model, number, outputs) for number in range(len(model.constraints))]
     program = compile_program(book, _areas(model, cells), outputs)
     _check_objective(book, model, program, outputs[0])
-    values = program.values(program.start)
     for side in (side for pair in sides for side in pair if side is not None):
-        _refuse_texts(book, model, side, values)
+        _refuse_text(book, side.cells, f"A constraint of sheet {model.sheet!r} compares")
     index = {cell: j for j, cell in enumerate(cells)}
     assembly = _Assembly(model, index, program)
     for source, (left, right) in enumerate(sides):
@@ -149,7 +114,9 @@ def _size(outputs: Sequence[Output]) -> int:
 
 def _check_objective(book: Workbook, model: SolverModel, program: Program, objective: Output) -> None:
     sheet, area = objective
-    if program.constant[0] and isinstance(area, Area):
+    assert isinstance(area, Area)
+    _refuse_text(book, [(sheet, area.first_row, area.first_col)], f"The model of sheet {model.sheet!r} optimises")
+    if program.constant[0] and np.isfinite(program.values(program.start)[0]):
         cell = book.sheet(sheet).cells.get((area.first_row, area.first_col))
         has_formula = cell is not None and cell.formula is not None
         reason = "does not depend on the changing cells" if has_formula else "holds no formula"
@@ -160,17 +127,15 @@ def _check_objective(book: Workbook, model: SolverModel, program: Program, objec
         )
 
 
-def _refuse_texts(book: Workbook, model: SolverModel, side: _Side, values: Floats) -> None:
-    """Refuse a text where a constraint needs a number; an error value is no fault of the model and becomes code 9."""
-    for k, (sheet, row, col) in enumerate(side.cells):
-        if np.isfinite(values[side.first + k]):
-            continue
+def _refuse_text(book: Workbook, cells: Sequence[Cell], what: str) -> None:
+    """Refuse a text where a number is needed; an error value is no fault of the model and becomes code 9."""
+    for sheet, row, col in cells:
         cell = book.sheet(sheet).cells.get((row, col))
         if cell is not None and isinstance(cell.value, str) and not isinstance(cell.value, ErrorValue):
             place = Area(row, col, row, col)
             raise SolverModelError(
-                f"A constraint of sheet {model.sheet!r} compares {qualified(sheet, place)}, which holds the text "
-                f"{cell.value!r}. Put a number there, or change the constraint in Excel's Solver dialog.",
+                f"{what} {qualified(sheet, place)}, which holds the text {cell.value!r}. Put a number there, or choose "
+                "another cell in Excel's Solver dialog.",
                 sheet=sheet,
                 cell=place.ref,
             )

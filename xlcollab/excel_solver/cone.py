@@ -6,7 +6,7 @@ little more than each of them does, which is near enough to say which functions 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,8 @@ class Cone:
     blocks: tuple[Block, ...]
     functions: frozenset[str]
     all_functions: frozenset[str]
+    fault: str | None = None
+    """Why a formula that leads there cannot be computed whatever the values are, for the first one found."""
 
     @property
     def formulas(self) -> int:
@@ -45,7 +47,7 @@ class Cone:
 
 
 def active_cone(book: Workbook, wanted: Iterable[Place], changing: Sequence[Place]) -> Cone:
-    """The cone of a model; formulas that cannot be read are passed over."""
+    """The cone of a model."""
     blocks: dict[str, list[Block]] = {}
     reads: dict[Block, list[Place]] = {}
     queue = list(wanted)
@@ -67,7 +69,46 @@ def active_cone(book: Workbook, wanted: Iterable[Place], changing: Sequence[Plac
                 continue
             active[block] = None
             reached.append((block.sheet, block.area))
-    return Cone(tuple(active), _functions(active), _functions(reads))
+    fault = next(filter(None, [*map(_unreadable, reads), *map(_foreign, active)]), None) or _circle(active, reads)
+    return Cone(tuple(active), _functions(active), _functions(reads), fault)
+
+
+def _unreadable(block: Block) -> str | None:
+    try:
+        block.tree  # noqa: B018 -- parsed when it is asked for
+    except FormulaError as error:
+        return error.message
+    return None
+
+
+def _foreign(block: Block) -> str | None:
+    if any(isinstance(node, Reference) and node.external for node in walk(block.tree)):
+        return f"{block.place} refers to another workbook."
+    return None
+
+
+def _circle(active: Iterable[Block], reads: Mapping[Block, list[Place]]) -> str | None:
+    """A circle of single formulas. What blocks of several cells read is known too roughly to accuse them."""
+    single = [block for block in active if block.area.height * block.area.width == 1]
+    follows = {
+        block: [other for other in single if any(other.sheet == s and other.area.clip(a) for s, a in reads[block])]
+        for block in single
+    }
+    done: set[Block] = set()
+    for first in single:
+        trail: dict[Block, Iterator[Block]] = {first: iter(follows[first])}
+        while trail:
+            block, ahead = next(reversed(trail.items()))
+            following = next(ahead, None)
+            if following is None:
+                done.add(block)
+                del trail[block]
+            elif following in trail:
+                names = [block.place for block in list(trail)[list(trail).index(following) :]]
+                return f"{', '.join(names)} wait for each other: a circular reference."
+            elif following not in done:
+                trail[following] = iter(follows[following])
+    return None
 
 
 def _functions(blocks: Iterable[Block]) -> frozenset[str]:

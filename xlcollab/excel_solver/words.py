@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from xlcollab.errors import SolverModelError
+from xlcollab.excel_solver.changing import variable_cells
 from xlcollab.excel_solver.cone import Cone, active_cone
 from xlcollab.excel_solver.model import Engine, Relation, Sense, SolverModel, short
 from xlcollab.excel_solver.references import reference_areas
@@ -41,9 +42,11 @@ def describe(book: Workbook, model: SolverModel) -> str:
     lines.append(f"Make Unconstrained Variables Non-Negative: {'yes' if model.nonnegative else 'no'}")
     lines.append(f"Select a Solving Method: {model.engine.word}")
     cone = _cone(book, model)
+    whole = "" if not (integers := _count_integers(book, model)) else f" ({integers} of them whole numbers)"
+    lines.append(f"Size: {n} variables{whole}, {m} constraints")
     if cone is not None:
         functions = ", ".join(sorted(cone.functions)) or "operators only"
-        lines.append(f"Between them: {cone.formulas} formulas in {len(cone.blocks)} blocks ({functions})")
+        lines.append(f"Formulas: {cone.formulas} in {len(cone.blocks)} blocks, with {functions}")
     if n > _EXCEL_VARIABLES or m > _EXCEL_CONSTRAINTS:
         lines.append(
             f"Larger than Excel's own add-in takes ({_EXCEL_VARIABLES} variables, {_EXCEL_CONSTRAINTS} constraints)."
@@ -83,7 +86,24 @@ def obstacle(book: Workbook, model: SolverModel, cone: Cone | None = None) -> st
         return "the Evolutionary method is not there (--engine grg solves it as a smooth model)."
     if any(constraint.relation is Relation.ALLDIFF for constraint in model.constraints):
         return "alldifferent constraints are not there."
-    return _unfit_functions(cone or _cone(book, model))
+    try:
+        variable_cells(book, model)
+    except SolverModelError as error:
+        return error.message
+    cone = cone or _cone(book, model)
+    return _unfit_functions(cone) or _unfit_objective(book, model, cone)
+
+
+def _unfit_objective(book: Workbook, model: SolverModel, cone: Cone | None) -> str | None:
+    if cone is None or cone.fault is not None:
+        return None if cone is None else cone.fault
+    sheet, area = reference_areas(book, model.objective or "", model.sheet, "the objective")[0]
+    if any(block.sheet == sheet and block.area.clip(area) for block in cone.blocks):
+        return None
+    cell = book.sheet(sheet).cells.get((area.first_row, area.first_col))
+    has_formula = cell is not None and cell.formula is not None
+    reason = "does not depend on the changing cells" if has_formula else "holds no formula"
+    return f"the objective {model.objective} {reason}."
 
 
 def _unfit_functions(cone: Cone | None) -> str | None:
@@ -107,6 +127,19 @@ def count_constraints(book: Workbook, model: SolverModel) -> int:
             else:
                 total += sum(area.height * area.width for _, area in areas)
     return total
+
+
+def _count_integers(book: Workbook, model: SolverModel) -> int:
+    """How many changing cells are to be whole numbers."""
+    found: set[tuple[str, int, int]] = set()
+    for number, constraint in enumerate(model.constraints, 1):
+        if not constraint.relation.compares:
+            try:
+                areas = reference_areas(book, constraint.left, model.sheet, f"constraint {number}")
+            except SolverModelError:
+                continue
+            found.update((sheet, row, col) for sheet, area in areas for row, col in area.cells())
+    return len(found)
 
 
 def saved_objective(book: Workbook, model: SolverModel) -> float | None:

@@ -68,7 +68,7 @@ class _Compiler:
             given.mark(sheet, area)
         needed = self._needed(blocks, wanted, given)
         self._refuse_volatile(blocks, needed)
-        unchecked = self._fill_missing(blocks)
+        unchecked = self._fill_missing(blocks, needed)
         active = self._active(blocks, given, needed)
         compiled = in_order(list(self._cut(blocks, active)), self.sheets, _refuse_circle)
         for sheet, area in self.inputs:
@@ -119,8 +119,11 @@ class _Compiler:
                     cell=cell,
                 )
 
-    def _fill_missing(self, blocks: list[Block]) -> bool:
-        """Compute the formulas of the cone that have no cached value; whether there are any."""
+    def _fill_missing(self, blocks: list[Block], needed: Mask) -> bool:
+        """Compute the formulas of the cone that have no cached value; whether there are any.
+
+        Raises `FormulaError` for one that is needed and cannot be computed: read as blank it would count as 0.
+        """
         dirty = Mask(self.sheets)
         found = False
         for block in blocks:
@@ -131,7 +134,17 @@ class _Compiler:
                     dirty.mark_cell(block.sheet, row, col)
                     found = True
         if found:
-            recalculate(in_order(blocks, self.sheets, _refuse_circle), self.sheets, dirty, {})
+            failed: dict[tuple[str, int, int], str] = {}
+            recalculate(in_order(blocks, self.sheets, _refuse_circle), self.sheets, dirty, failed)
+            for (sheet, row, col), reason in failed.items():
+                if needed.area(sheet, Area(row, col, row, col)).any():
+                    cell = address(row, col)
+                    raise FormulaError(
+                        f"{sheet}!{cell} has no value in the workbook, and none can be computed here "
+                        f"({reason.rstrip('.')}). Calculate and save the workbook in Excel.",
+                        sheet=sheet,
+                        cell=cell,
+                    )
         return found
 
     def _active(self, blocks: list[Block], given: Mask, needed: Mask) -> Mask:

@@ -23,6 +23,7 @@ from xlcollab.xlsx.markup import MAIN, OFFICE_REL, STRICT_MAIN, local_name, main
 from xlcollab.xlsx.names import Names
 from xlcollab.xlsx.package import Package
 from xlcollab.xlsx.pivots import read_pivots
+from xlcollab.xlsx.protection import column_style, unlocked_styles
 from xlcollab.xlsx.reading import CellReader, SheetCells, read_cells
 
 if TYPE_CHECKING:
@@ -128,6 +129,12 @@ class Sheet:
     def protected(self) -> bool:
         """Whether the sheet is protected against changes by hand."""
         return _PROTECTED.search(self._tail) is not None
+
+    def locked(self, row: int, col: int) -> bool:
+        """Whether a protected sheet keeps people from changing the cell."""
+        cell = self.cells.get((row, col))
+        style = column_style(self._data, col) if cell is None else cell.style
+        return self.protected and style not in self._book.unlocked_styles
 
     @property
     def pivots(self) -> list[Area]:
@@ -262,6 +269,12 @@ class Workbook:
         """The style indices that show a number as a date."""
         found = self.package.related(self._part, "styles")
         return date_styles(parse(self.package.read(found[0]), found[0])) if found else frozenset()
+
+    @cached_property
+    def unlocked_styles(self) -> frozenset[int]:
+        """The style indices whose cells may be changed on a protected sheet."""
+        found = self.package.related(self._part, "styles")
+        return unlocked_styles(parse(self.package.read(found[0]), found[0])) if found else frozenset()
 
     def free_name(self, wanted: str) -> str:
         """A legal sheet name that is not taken: 'Summary', or 'Summary (2)'."""
