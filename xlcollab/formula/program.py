@@ -138,12 +138,12 @@ class _Compiler:
             recalculate(in_order(blocks, self.sheets, _refuse_circle), self.sheets, dirty, failed)
             for (sheet, row, col), reason in failed.items():
                 if needed.area(sheet, Area(row, col, row, col)).any():
-                    cell = address(row, col)
+                    place = address(row, col)
                     raise FormulaError(
-                        f"{sheet}!{cell} has no value in the workbook, and none can be computed here "
+                        f"{sheet}!{place} has no value in the workbook, and none can be computed here "
                         f"({reason.rstrip('.')}). Calculate and save the workbook in Excel.",
                         sheet=sheet,
-                        cell=cell,
+                        cell=place,
                     )
         return found
 
