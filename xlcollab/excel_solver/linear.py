@@ -41,6 +41,7 @@ __all__ = [
     "with_target",
 ]
 
+_SMALL = 2000  # coefficients up to which a linear program is over before a thread has begun
 _SLICE = 10.0  # seconds of the first slice: what ends sooner runs once
 _LONGER = 3.0  # a slice lasts that many times as long as the one before, so that all before cost half the last
 _EXACT_GAP = 1e-9  # a relative gap below this is rounding, not tolerance
@@ -94,6 +95,8 @@ def minimise(form: LinearForm, watch: Watch, *, tolerance: float = 0.0, nodes: i
         result: Any = _in_slices(form, watch, options)
         if "Solution limit" in str(result.message):
             result.status = 5
+    elif form.A.nnz + len(form.c) <= _SMALL:
+        result = _continuous(form, watch, limit)
     else:
         result = watch.wait_for(lambda: _continuous(form, watch, limit))
     if result.status == 4:  # HiGHS' presolve may stop at "unbounded or infeasible": without an objective it decides
