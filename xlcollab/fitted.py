@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from xlcollab.answers.explanation import Explanation
+from xlcollab.answers.fold_in import Regressions
+from xlcollab.answers.newcomer import Newcomer
 from xlcollab.answers.ranking import Seen, best_unseen
 from xlcollab.answers.similarity import most_similar
-from xlcollab.errors import FitError, OptionError, UnknownLabelError
+from xlcollab.errors import FitError, OptionError, RatingsError, UnknownLabelError
 from xlcollab.model import Factors, FloatArray, IntArray, Model, predict_all, predict_pairs
 from xlcollab.plots import plot_calibration, plot_history, plot_predictions
 from xlcollab.ratings import Label, Ratings
 from xlcollab.saved_fit import read_fit_fields, write_fit_fields
-from xlcollab.solvers.base import Predictor, Status, Uncertainty
+from xlcollab.solvers.base import FoldsIn, Predictor, Ridge, Status, Uncertainty
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +64,7 @@ class Fit:
     records: list[dict[str, float]] = field(default_factory=list)
     uncertainty: Uncertainty | None = None
     predictor: Predictor | None = None
+    ridge: Ridge | None = None
 
     def __repr__(self) -> str:
         return f"<Fit: {self.solver}, {self.model.name}, RMSE {self.rmse:.6f}. {self.message}>"
@@ -161,9 +166,7 @@ class Fit:
         one = users is not None and not _is_many(users)
         at = np.arange(self.ratings.n_users, dtype=np.int32)
         if users is not None:
-            users = _list(users)
-            at = self.ratings.user_position(users)
-            _refuse_unknown("user", users, at)
+            at = self._found("user", users)
         rows, items = best_unseen(self._scores, None if include_seen else self._seen, at, self.ratings.n_items, n)
         low, high = self.interval_positions(at[rows], items)
         columns = {
@@ -199,16 +202,16 @@ class Fit:
         ``similarity`` is the cosine q_i·q_j / (‖q_i‖ ‖q_j‖) of their factors, from −1 to 1, 0 where an item's factors
         are all 0 (`answers.similarity`). Raises `UnknownLabelError`, and `FitError` where there are no factors.
         """
-        return self._similar("item", item, self.ratings.item_position(item), n)
+        return self._similar("item", item, n)
 
     def similar_users(self, user: Label, n: int = 10) -> pd.DataFrame:
         """The ``n`` users most like this one, best first: user, similarity, as `similar_items`."""
-        return self._similar("user", user, self.ratings.user_position(user), n)
+        return self._similar("user", user, n)
 
-    def _similar(self, kind: str, label: Label, position: IntArray, n: int) -> pd.DataFrame:
+    def _similar(self, kind: str, label: Label, n: int) -> pd.DataFrame:
         import pandas as pd
 
-        _refuse_unknown(kind, label, position)
+        position = self._found(kind, label)
         of_users = kind == "user"
         vectors = self.factors.user_factors if of_users else self.factors.item_factors
         positions, cosines = most_similar(vectors, n, position)
@@ -280,6 +283,83 @@ class Fit:
             _refuse_unknown("item", items, item_idx, otherwise)
         user_idx, item_idx = np.broadcast_arrays(user_idx, item_idx)
         return user_idx, item_idx, not (_is_many(users) or _is_many(items))
+
+    # Someone new, and why --------------------------------------------------------------------------------------------
+
+    def fold_in_user(self, ratings: Mapping[Label, float]) -> Newcomer:
+        """A user who was not there, from a few ratings by item label, without fitting again.
+
+        ``fit.fold_in_user({49: 5, 57: 3}).predict(100)``. The user's row is the regression of the ratings on the items'
+        factors, shrunken as the solver shrinks its own rows (`answers.fold_in`); bayes gives its posterior, and so
+        intervals. A mapping or a Series; empty, it is the average user. Nothing in the fit changes.
+
+        Raises `UnknownLabelError` for an item that the fit does not know, `RatingsError` for a rating that is no number
+        or lies outside the ``y_range``, and `FitError` where the fit has no factors.
+        """
+        return self._newcomer("user", *self._few("item", ratings))
+
+    def fold_in_item(self, ratings: Mapping[Label, float]) -> Newcomer:
+        """An item that was not there, from a few ratings by user label, as `fold_in_user`."""
+        return self._newcomer("item", *self._few("user", ratings))
+
+    def explain(self, user: Label, item: Label, n: int = 5) -> Explanation:
+        """Which of the user's ratings move the prediction for ``item``, and by how much: the ``n`` that move it most.
+
+        "Because you rated …": see `Explanation` for the parts, which add up to the prediction. Raises
+        `UnknownLabelError`, and `FitError` where the fit has no factors.
+        """
+        user_idx, item_idx, _ = self._positions(user, item, "error")
+        own = np.flatnonzero(self.ratings.user_idx == user_idx[0])
+        newcomer = self._newcomer("user", self.ratings.item_idx[own], self.ratings.values[own])
+        linear = predict_pairs(replace(self.model, y_range=None), self.factors, user_idx, item_idx)
+        gap = float(linear[0]) - newcomer.linear(item)
+        return replace(newcomer.explain(item, n), prediction=self.predict(user, item, clip=False), gap=gap)
+
+    @cached_property
+    def _folding(self) -> FoldsIn:
+        if isinstance(self.uncertainty, FoldsIn):
+            return self.uncertainty
+        idx = (self.ratings.user_idx, self.ratings.item_idx)
+        return Regressions(self.model, self.factors, *idx, self.ratings.values, self.ridge)
+
+    def _few(self, kind: str, ratings: Mapping[Label, float]) -> tuple[IntArray, FloatArray]:
+        """Positions and values of a newcomer's ratings by the labels of ``kind``, checked."""
+        ratings = dict(ratings.items())  # of a Series too
+        positions = self._found(kind, list(ratings))
+        low, high = self.model.y_range or (-np.inf, np.inf)
+        for label, value in ratings.items():
+            if not (isinstance(value, Real) and np.isfinite(value) and low <= value <= high):
+                within = "" if self.model.y_range is None else f" from {low:g} to {high:g}"
+                raise RatingsError(
+                    f"The rating with {kind} {label!r} is {value!r}; ratings are finite numbers{within}."
+                )
+        return positions, np.array([float(value) for value in ratings.values()])
+
+    def _newcomer(self, kind: str, positions: IntArray, values: FloatArray) -> Newcomer:
+        folding, of_user = self._folding, kind == "user"
+        row = (folding.fold_in_user if of_user else folding.fold_in_item)(positions, values)
+        sd = folding.sd_of_user if of_user else folding.sd_of_item
+        return Newcomer(
+            kind=kind,
+            others=self.ratings.items if of_user else self.ratings.users,
+            model=self.model,
+            factors=self.factors if of_user else self.factors.transposed(),
+            row=row,
+            rated=positions,
+            values=values,
+            clip_range=self.clip_range,
+            clip=self.clip,
+            find=partial(self._found, "item" if of_user else "user"),
+            sd=partial(sd, row),
+            reach=self.interval_reach,
+        )
+
+    def _found(self, kind: str, labels: Labels) -> IntArray:
+        """Positions (N,) of labels, none of them unknown."""
+        labels = _list(labels)
+        positions = (self.ratings.user_position if kind == "user" else self.ratings.item_position)(labels)
+        _refuse_unknown(kind, labels, positions)
+        return positions
 
     # Held-out ratings, and pictures -----------------------------------------------------------------------------------
 

@@ -141,6 +141,7 @@ def _fit_of(solution: Solution, ratings: Ratings, model: Model, **known: Any) ->
         records=solution.history,
         uncertainty=solution.uncertainty,
         predictor=solution.predictor,
+        ridge=solution.ridge,
         **known,
     )
 

@@ -15,7 +15,7 @@ from xlcollab.model import Factors, FloatArray, Model
 from xlcollab.model_file import coded_labels, damaged, labels_from, read_model_file, write_model_file
 from xlcollab.ratings import Ratings, Source
 from xlcollab.solvers import solver_class
-from xlcollab.solvers.base import NoFactors, Predictor, Status, Uncertainty
+from xlcollab.solvers.base import NoFactors, Predictor, Ridge, Status, Uncertainty
 from xlcollab.solvers.saved_options import options_from_json, options_to_json
 
 __all__ = ["read_fit_fields", "write_fit_fields"]
@@ -40,6 +40,7 @@ def write_fit_fields(path: str | os.PathLike[str], fields: Mapping[str, Any], *,
     header = {name: fields[name] for name in _PLAIN}
     header |= {"status": fields["status"].value, "options": options_to_json(fields["options"])}
     header |= {"model": asdict(fields["model"]), "ratings": _rating_header(ratings)}
+    header["ridge"] = fields["ridge"]
     if predictor is None:
         arrays |= {name: getattr(factors, name) for name in _FACTOR_ARRAYS}
         header["mean"] = float(factors.mean)
@@ -66,6 +67,7 @@ def read_fit_fields(path: str | os.PathLike[str]) -> dict[str, Any]:
         fields["options"] = options_from_json(header["options"])
         fields["status"] = Status(header["status"])
         fields["model"] = model = Model(**header["model"])
+        fields["ridge"] = None if header["ridge"] is None else Ridge(*header["ridge"])
         fields["ratings"] = ratings = _ratings_from(header["ratings"], arrays, "ratings")
         fields["valid"] = _ratings_from(header["valid"], arrays, "valid") if "valid" in header else None
         fields["predictor"] = predictor = _predictor_from(header, model, ratings, _under("predictor/", arrays))

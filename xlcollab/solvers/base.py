@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from xlcollab.errors import FitError
 from xlcollab.model import Factors, FloatArray, IntArray, Model
@@ -18,7 +18,7 @@ from xlcollab.progress import OnProgress
 if TYPE_CHECKING:
     from xlcollab.ratings import Ratings
 
-__all__ = ["FoldsIn", "NewRow", "NoFactors", "Predictor", "Solution", "Solver", "Status", "Uncertainty"]
+__all__ = ["FoldsIn", "NewRow", "NoFactors", "Predictor", "Ridge", "Solution", "Solver", "Status", "Uncertainty"]
 
 
 class Status(Enum):
@@ -74,6 +74,11 @@ class NewRow(Protocol):
     @property
     def covariance(self) -> FloatArray: ...  # noqa: D102
 
+    @property
+    def pulls(self) -> FloatArray:
+        """What each of the ratings that it was folded in from adds to the mean (N, k + 1)."""
+        ...
+
 
 @runtime_checkable
 class FoldsIn(Protocol):
@@ -100,6 +105,17 @@ class FoldsIn(Protocol):
         ...
 
 
+class Ridge(NamedTuple):
+    """That a solver's rows are ridge regressions: of a row's n ratings Σ (r̂ − r)² + λ ‖p‖² + λ_b b² is least.
+
+    With ``by_count`` both λ are multiplied by n.
+    """
+
+    factors: float
+    bias: float
+    by_count: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Solution:
     """What a solver found: factors, or where the model is none of factors a ``predictor`` (and `NoFactors`).
@@ -108,7 +124,8 @@ class Solution:
 
     ``message`` is one sentence on how it ended. ``history`` holds one row of numbers a step (epoch, iteration or
     start), all rows with the same keys where possible. ``penalised`` says whether something held the factors back: an
-    unpenalised minimum is never shown as a prediction for blank cells.
+    unpenalised minimum is never shown as a prediction for blank cells. ``ridge`` names the penalties of a solver
+    whose rows are ridge regressions on the other side.
     """
 
     factors: Factors
@@ -121,6 +138,7 @@ class Solution:
     penalised: bool = False
     predictor: Predictor | None = None
     model: Model | None = None
+    ridge: Ridge | None = None
 
 
 class Predictor(Protocol):

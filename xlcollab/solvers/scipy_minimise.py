@@ -23,7 +23,7 @@ from xlcollab.errors import OptionError
 from xlcollab.model import Factors, FloatArray, IntArray, Model, canonical, with_average_rows
 from xlcollab.objective import overshoot, rmse
 from xlcollab.progress import OnProgress
-from xlcollab.solvers.base import Solution, Status
+from xlcollab.solvers.base import Ridge, Solution, Status
 from xlcollab.solvers.descents import LARGE, LBFGS, Projected, Way, best_method
 from xlcollab.solvers.multistart import EXACT, Effort, Search
 from xlcollab.solvers.peel import Peeled, average, peel, put_back
@@ -87,7 +87,19 @@ class ScipySolver:
         factors = task.answer(search.best.factors)
         beyond = 0.0 if self.penalty else overshoot(model, factors, ratings)
         status, message = search.ending(beyond, proved=task.proved)
-        return Solution(factors, status, message, search.iterations, search.history, penalised=self.penalty > 0)
+        return Solution(
+            factors,
+            status,
+            message,
+            search.iterations,
+            search.history,
+            penalised=self.penalty > 0,
+            ridge=Ridge(self.penalty, self._bias_penalty) if self.penalty > 0 else None,
+        )
+
+    @property
+    def _bias_penalty(self) -> float:
+        return self.penalty if self.bias_penalty is None else self.bias_penalty
 
     def _check(self, model: Model) -> None:
         if self.method not in METHODS:
@@ -125,7 +137,7 @@ class _Task:
     def of(cls, options: ScipySolver, ratings: Ratings, model: Model) -> _Task:
         """The task that the options make of these ratings."""
         penalty = options.penalty
-        bias_penalty = penalty if options.bias_penalty is None else options.bias_penalty
+        bias_penalty = options._bias_penalty
         pairs = (ratings.user_idx, ratings.item_idx, ratings.values)
         shape = (ratings.n_users, ratings.n_items)
         method = options.method

@@ -36,11 +36,15 @@ class Gaussians(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One user or item: the mean (K,) and covariance (K, K) of x = (p, b), and its noise (`Rows`)."""
+    """One user or item: the mean (K,) and covariance (K, K) of x = (p, b), and its noise (`Rows`).
+
+    ``pulls`` (N, K) are what each of its ratings adds to the mean.
+    """
 
     mean: FloatArray
     covariance: FloatArray
     noise: float
+    pulls: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +85,7 @@ class Rows:
         mean, covariance = self.gaussians
         centre = mean.mean(axis=0)
         spread = (mean - centre).T @ (mean - centre) / len(mean) + covariance.mean(axis=0)
-        return Row(centre, spread, float(self.noise.mean()))
+        return Row(centre, spread, float(self.noise.mean()), np.zeros((0, mean.shape[1])))
 
     def with_row(self, row: Row) -> Rows:
         """These rows and one more behind them."""
@@ -132,4 +136,5 @@ def fold_in(own: Rows, other: Rows, level: float, positions: IntArray, values: F
         before, noise = noise, (shape * prior.noise + 0.5 * error) / (shape + 0.5 * len(positions))
         if abs(noise - before) < TOLERANCE * before:
             break
-    return Row(mean, covariance, float(noise))
+    pulls = (z * (weights * y / noise)[:, None]) @ covariance
+    return Row(mean, covariance, float(noise), pulls)

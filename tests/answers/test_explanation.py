@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from xlcollab.errors import FitError, UnknownLabelError
+from xlcollab.fitting import fit
+from xlcollab.model import Model, link
+from xlcollab.solvers.torch_network import Network
+
+EXACT = [
+    {"n_factors": 2, "biased": True, "penalty": 2.0},
+    {"n_factors": 3, "penalty": 2.0},
+    {"n_factors": 0, "biased": True, "penalty": 2.0},
+]
+
+
+def total(why):
+    return why.base + why.because["share"].sum() + why.rest + why.gap
+
+
+@pytest.fixture(scope="module")
+def made(lesson_ratings):
+    return fit(lesson_ratings, Model(2, biased=True), solver="scipy", penalty=2.0)
+
+
+class TestExplain:
+    @pytest.mark.parametrize("options", EXACT)
+    def test_a_ridge_regression_is_its_base_and_its_shares(self, lesson_ratings, options):
+        made = fit(lesson_ratings, solver="scipy", **options)
+        why = made.explain(293, 49, n=100)
+        assert why.base == pytest.approx(made.mean + made.item_bias[49])  # all that is left when a row shrinks to 0
+        assert why.base + why.because["share"].sum() == pytest.approx(made.predict(293, 49, clip=False), abs=1e-5)
+        assert abs(why.gap) < 1e-5
+        assert why.rest == 0
+
+    @pytest.mark.parametrize("solver", ["bayes", "torch", "scipy"])
+    def test_the_parts_add_up_whatever_the_solver(self, lesson_ratings, solver):
+        made = fit(lesson_ratings, solver=solver, seed=1)
+        for n in (0, 3, 100):
+            why = made.explain(293, 49, n=n)
+            assert link(made.model, np.array(total(why))) == pytest.approx(made.predict(293, 49, clip=False))
+            assert why.prediction == made.predict(293, 49, clip=False)
+
+    @pytest.mark.parametrize("solver", ["bayes", "torch"])
+    def test_the_regression_is_close_to_the_fit(self, lesson_ratings, solver):
+        made = fit(lesson_ratings, solver=solver)
+        gaps = [made.explain(user, item).gap for user in lesson_ratings.users for item in lesson_ratings.items[:3]]
+        assert np.abs(gaps).max() < (0.002 if solver == "bayes" else 0.25)
+
+    @pytest.mark.parametrize("solver", ["scipy", "bayes"])
+    def test_a_share_is_what_the_prediction_moves_by_with_the_rating(self, lesson_ratings, solver):
+        made = fit(lesson_ratings, solver=solver, **({"penalty": 2.0} if solver == "scipy" else {"n_factors": 2}))
+        own = dict(zip([49, 57, 79, 89], [5.0, 2.0, 4.0, 3.0], strict=True))
+        why = made.fold_in_user(own).explain(27)
+        more = made.fold_in_user(own | {57: 3.0}).explain(27)
+        share, other = (table.because.set_index("item")["share"][57] for table in (why, more))
+        moved = made.fold_in_user(own | {57: 3.0}).predict(27, clip=False) - made.fold_in_user(own).predict(
+            27, clip=False
+        )
+        if solver == "scipy":  # bayes takes another noise for other ratings, so that all shares change a little
+            assert other - share == pytest.approx(moved)
+        assert np.sign(other - share) == np.sign(moved)
+
+    def test_lists_what_moves_it_most_first(self, made):
+        why = made.explain(293, 49, n=4)
+        assert list(why.because.columns) == ["item", "rating", "share"]
+        assert len(why.because) == 4
+        assert why.because["share"].abs().is_monotonic_decreasing
+        rated = {item: rating for user, item, rating in made.ratings.to_frame().itertuples(index=False) if user == 293}
+        assert all(
+            rated[item] == rating for item, rating in zip(why.because["item"], why.because["rating"], strict=True)
+        )
+        assert abs(made.explain(293, 49, n=5).because["share"].iloc[4]) <= why.because["share"].abs().min()
+
+    def test_says_it_in_words(self, made):
+        text = repr(made.explain(293, 49, n=1))
+        assert text.startswith(f"<Explanation: {made.predict(293, 49, clip=False):.2f}, of which ")
+        assert "because" in text
+        assert "was rated" in text
+
+    def test_in_a_range_the_parts_are_those_before_the_sigmoid(self, lesson_ratings):
+        made = fit(lesson_ratings, solver="torch", epochs=2)
+        why = made.explain(293, 49)
+        assert link(made.model, np.array(total(why))) == pytest.approx(why.prediction)
+        assert "before the sigmoid" in repr(why)
+
+    def test_names_an_unknown_label(self, made):
+        with pytest.raises(UnknownLabelError, match="There is no user 0"):
+            made.explain(0, 49)
+
+    def test_needs_factors(self, lesson_ratings):
+        network = fit(lesson_ratings, solver="torch", network=Network(layers=(4,)), epochs=1)
+        with pytest.raises(FitError, match="no factors"):
+            network.explain(293, 49)
+
+
+class TestNewcomer:
+    def test_explains_a_prediction_by_the_few_ratings(self, made):
+        new = made.fold_in_user({49: 5, 57: 2})
+        why = new.explain(27)
+        assert sorted(why.because["item"]) == [49, 57]
+        assert why.gap == 0
+        assert total(why) == pytest.approx(new.predict(27, clip=False))
+
+    def test_item_is_explained_by_its_users(self, made):
+        new = made.fold_in_item({293: 5, 14: 2})
+        assert list(new.explain(212, n=1).because.columns) == ["user", "rating", "share"]
+        assert total(new.explain(212)) == pytest.approx(new.predict(212, clip=False))

@@ -1,0 +1,223 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import minimize
+
+from xlcollab.answers.fold_in import RowPrior, fold_in, rows_prior
+from xlcollab.errors import FitError, OptionError, RatingsError, UnknownLabelError
+from xlcollab.fitting import fit, load
+from xlcollab.model import Factors, Model, link
+from xlcollab.ratings import Ratings
+from xlcollab.solvers.torch_network import Network
+
+
+def own_ratings(ratings, user):
+    return {item: rating for who, item, rating in ratings.to_frame().itertuples(index=False) if who == user}
+
+
+def of_item(ratings, item):
+    return {user: rating for user, what, rating in ratings.to_frame().itertuples(index=False) if what == item}
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """Ratings of two factors, so that there is something to find."""
+    g = np.random.default_rng(0)
+    table = 3 + 0.5 * g.normal(size=(60, 1)) + 0.4 * g.normal(size=40) + g.normal(size=(60, 2)) @ g.normal(size=(2, 40))
+    users, items = np.nonzero(g.random(table.shape) < 0.5)
+    values = table[users, items] + 0.2 * g.normal(size=len(users))
+    return Ratings(tuple(range(60)), tuple(f"i{n}" for n in range(40)), users, items, values)
+
+
+@pytest.fixture(scope="module")
+def made(planted):
+    return fit(planted, Model(2, biased=True), solver="scipy", penalty=2.0)
+
+
+class TestRegression:
+    @pytest.fixture
+    def side(self):
+        g = np.random.default_rng(1)
+        return Factors(g.normal(size=(9, 3)), g.normal(size=(12, 3)), g.normal(size=9), g.normal(size=12), 0.3)
+
+    @pytest.mark.parametrize("y_range", [None, (0.0, 5.5)])
+    def test_is_the_minimum_of_errors_and_prior(self, side, y_range):
+        model = Model(3, True, y_range)
+        g = np.random.default_rng(2)
+        positions, values = np.array([0, 3, 4, 7, 11]), np.array([1.0, 5.0, 3.0, 4.5, 2.0])
+        half = g.normal(size=(4, 4))
+        prior = RowPrior(g.normal(size=4), half @ half.T + np.eye(4), 0.7)
+        z = np.column_stack([side.item_factors[positions], np.ones(5)])
+
+        def cost(x):
+            error = link(model, side.mean + side.item_bias[positions] + z @ x) - values
+            return error @ error / 0.7 + (x - prior.centre) @ prior.precision @ (x - prior.centre)
+
+        row = fold_in(model, side, prior, positions, values)
+        np.testing.assert_allclose(row.mean, minimize(cost, np.zeros(4), tol=1e-12).x, atol=1e-4)
+
+    def test_of_extreme_ratings_in_a_range_ends(self, side):
+        row = fold_in(
+            Model(3, True, (0.5, 5.5)), side, RowPrior(np.zeros(4), 1e-6 * np.eye(4)), np.arange(12), np.full(12, 5.5)
+        )
+        assert np.isfinite(row.mean).all()
+
+    def test_by_count_shrinks_as_many_times(self, side):
+        positions, values = np.array([1, 2, 5]), np.array([1.0, 4.0, 3.0])
+        one = fold_in(Model(3, True), side, RowPrior(np.zeros(4), np.eye(4), by_count=True), positions, values)
+        two = fold_in(Model(3, True), side, RowPrior(np.zeros(4), 3 * np.eye(4)), positions, values)
+        np.testing.assert_array_equal(one.mean, two.mean)
+
+    def test_without_ratings_is_the_average_row(self, side):
+        row = fold_in(Model(3, True), side, RowPrior(np.zeros(4), np.eye(4)), np.zeros(0, np.int32), np.zeros(0))
+        np.testing.assert_allclose(row.mean, [*side.user_factors.mean(axis=0), side.user_bias.mean()])
+        np.testing.assert_allclose(row.covariance[:3, :3], np.cov(side.user_factors.T, bias=True))
+
+    def test_where_rows_do_not_differ_has_a_prior_all_the_same(self, side):
+        same = Factors(np.ones((9, 3)), side.item_factors, np.zeros(9), side.item_bias)
+        prior = rows_prior(Model(3, True), same, np.arange(9), np.arange(9), np.zeros(9))
+        assert np.isfinite(prior.precision).all()
+        row = fold_in(Model(3, True), same, prior, np.array([0]), np.array([9.0]))
+        np.testing.assert_allclose(row.mean, [1, 1, 1, 0], atol=1e-3)
+
+
+CASES = [
+    ("scipy", {"n_factors": 2, "biased": True, "penalty": 2.0}, 1e-5),
+    ("scipy", {"n_factors": 2, "penalty": 2.0}, 1e-5),
+    ("scipy", {"n_factors": 0, "biased": True, "penalty": 2.0}, 1e-5),
+    ("scipy", {"n_factors": 1, "biased": True, "penalty": 1.0, "bias_penalty": 3.0, "y_range": (-9, 12)}, 1e-3),
+    ("bayes", {}, 0.02),
+    ("torch", {"n_factors": 2, "y_range": None, "biased": True, "epochs": 30}, 0.5),  # of 1.9
+    ("scipy", {"n_factors": 2, "biased": True}, 0.1),
+]
+
+
+class TestOwnRatings:
+    @pytest.mark.parametrize(("solver", "options", "tolerance"), CASES)
+    def test_of_a_user_give_the_predictions_that_the_user_had(self, planted, solver, options, tolerance):
+        made = fit(planted, solver=solver, **options)
+        items = list(planted.items)
+        off = [
+            made.fold_in_user(own_ratings(planted, user)).predict(items, clip=False)
+            - made.predict(user, items, clip=False)
+            for user in planted.users[:10]
+        ]
+        assert np.sqrt(np.mean(np.square(off))) < tolerance
+
+    @pytest.mark.parametrize(("solver", "options", "tolerance"), CASES)
+    def test_of_an_item_give_the_predictions_that_the_item_had(self, planted, solver, options, tolerance):
+        made = fit(planted, solver=solver, **options)
+        users = list(planted.users)
+        off = [
+            made.fold_in_item(of_item(planted, item)).predict(users, clip=False) - made.predict(users, item, clip=False)
+            for item in planted.items[:10]
+        ]
+        assert np.sqrt(np.mean(np.square(off))) < tolerance
+
+
+@pytest.mark.parametrize(
+    ("solver", "options"), [("bayes", {}), ("scipy", {"n_factors": 2, "biased": True, "penalty": 2.0})]
+)
+def test_a_new_user_is_predicted_nearly_as_well_as_if_he_had_been_there(planted, solver, options):
+    rest = replace(planted.select(planted.user_idx < 50), users=planted.users[:50])
+    made, errors, plain = fit(rest, solver=solver, **options), [], []
+    for user in range(50, 60):
+        own = own_ratings(planted, user)
+        told = dict(list(own.items())[::2])
+        asked = [item for item in own if item not in told]
+        actual = np.array([own[item] for item in asked])
+        errors.append(made.fold_in_user(told).predict(asked) - actual)
+        plain.append(made.predict("?", asked, unknown="mean") - actual)
+    assert np.sqrt(np.mean(np.concatenate(errors) ** 2)) < 0.5 * np.sqrt(np.mean(np.concatenate(plain) ** 2))
+
+
+class TestNewcomer:
+    def test_answers_for_one_label_or_many(self, made):
+        new = made.fold_in_user({"i0": 5.0, "i3": 2.0})
+        assert type(new.predict("i7")) is float
+        np.testing.assert_array_equal(new.predict(["i7", "i1"]), [new.predict("i7"), new.predict("i1")])
+        assert new.predict(iter(["i7"])).shape == (1,)
+        assert repr(new) == "<Newcomer: user from 2 ratings>"
+
+    def test_keeps_within_the_scale_unless_told_otherwise(self, made):
+        high = made.ratings.scale[1]
+        new = made.fold_in_user(dict.fromkeys(made.ratings.items, high + 3))
+        assert new.predict("i7") <= high < new.predict(list(made.ratings.items), clip=False).max()
+
+    def test_has_intervals_where_the_solver_gives_them(self, planted, made):
+        assert np.isnan(made.fold_in_user({"i0": 5.0}).predict_interval("i1")).all()
+        sure = fit(planted)
+        few, many = sure.fold_in_user({"i0": 5.0}), sure.fold_in_user(own_ratings(planted, 0))
+        widths = []
+        for new in (few, many):
+            low, high = new.predict_interval(list(planted.items), clip=False)
+            middle = new.predict(list(planted.items), clip=False)
+            assert ((low < middle) & (middle < high)).all()
+            widths.append(np.mean(high - low))
+        assert widths[1] < widths[0]
+        wide, narrow = (many.predict_interval("i1", level=level, clip=False) for level in (0.9, 0.5))
+        assert wide[0] < narrow[0] < narrow[1] < wide[1]
+        with pytest.raises(OptionError, match="level is 80"):
+            many.predict_interval("i1", level=80)
+
+    def test_is_recommended_what_he_has_not_rated(self, made):
+        new = made.fold_in_user({"i0": 5.0, "i3": 2.0})
+        table = new.recommend(50)
+        assert list(table.columns) == ["item", "prediction", "low", "high"]
+        assert set(table["item"]) == set(made.ratings.items) - {"i0", "i3"}
+        assert table["prediction"].is_monotonic_decreasing
+        np.testing.assert_array_equal(table["prediction"], new.predict(list(table["item"])))
+        assert len(new.recommend(3)) == 3
+
+    def test_item_finds_the_users_who_would_like_it(self, made):
+        table = made.fold_in_item({3: 5.0, 4: 1.0}).recommend(5)
+        assert list(table.columns) == ["user", "prediction", "low", "high"]
+        assert not set(table["user"]) & {3, 4}
+
+    def test_without_ratings_is_the_average_one(self, planted, made):
+        for some in (made, fit(planted)):
+            items = list(planted.items)
+            expected = some.predict("nobody", items, unknown="mean")
+            np.testing.assert_allclose(some.fold_in_user({}).predict(items), expected)
+
+    def test_a_series_does_as_well(self, made):
+        ratings = {"i0": 5.0, "i3": 2.0}
+        assert made.fold_in_user(pd.Series(ratings)).predict("i9") == made.fold_in_user(ratings).predict("i9")
+
+    def test_moves_with_the_ratings(self, made):
+        predictions = [made.fold_in_user({"i0": value}).predict("i0", clip=False) for value in (1, 2, 3)]
+        assert predictions == sorted(set(predictions))
+
+    def test_names_an_unknown_label(self, made):
+        with pytest.raises(UnknownLabelError, match="There is no item 'x'"):
+            made.fold_in_user({"x": 3})
+        with pytest.raises(UnknownLabelError, match="There is no user 'x'"):
+            made.fold_in_item({"x": 3})
+        with pytest.raises(UnknownLabelError, match="There is no item 'x'"):
+            made.fold_in_user({"i0": 3}).predict(["i1", "x"])
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf, "5", None])
+    def test_refuses_what_is_no_rating(self, made, value):
+        with pytest.raises(RatingsError, match="item 'i0' is"):
+            made.fold_in_user({"i1": 3, "i0": value})
+
+    def test_refuses_a_rating_outside_the_range_of_the_model(self, lesson_ratings):
+        squeezed = fit(lesson_ratings, solver="torch", epochs=1)
+        with pytest.raises(RatingsError, match="is 7; ratings are finite numbers from 0.5 to 5.5"):
+            squeezed.fold_in_user({49: 7})
+
+    def test_needs_factors(self, lesson_ratings):
+        network = fit(lesson_ratings, solver="torch", network=Network(layers=(4,)), epochs=1)
+        with pytest.raises(FitError, match="no factors"):
+            network.fold_in_user({49: 5})
+
+    @pytest.mark.parametrize("solver", ["scipy", "bayes"])
+    def test_is_the_same_after_loading(self, planted, made, solver, tmp_path):
+        some = made if solver == "scipy" else fit(planted)
+        some.save(tmp_path / "m.xlc")
+        again, items = load(tmp_path / "m.xlc"), list(planted.items)
+        np.testing.assert_array_equal(
+            again.fold_in_user({"i0": 5.0}).predict(items), some.fold_in_user({"i0": 5.0}).predict(items)
+        )

@@ -1,0 +1,115 @@
+"""`Newcomer`: a user or an item who was not there when the model was fitted, predicted from a few ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xlcollab.answers.explanation import Explanation, explained
+from xlcollab.answers.ranking import largest
+from xlcollab.errors import OptionError
+from xlcollab.model import Factors, FloatArray, IntArray, Model, link
+from xlcollab.ratings import Label
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from xlcollab.solvers.base import NewRow
+
+__all__ = ["Newcomer"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Newcomer:
+    """A new user to whom the fit's items are predicted, or a new item for which its users are.
+
+    ``others`` names those: the items of a new user, the users of a new item. ``row`` is what the few ratings say of the
+    newcomer in the gauge of the fit's factors; ``factors`` are the fit's, the newcomer's side first. ``find`` gives the
+    positions of labels and refuses unknown ones, ``sd`` standard deviations for positions, and ``reach`` how many of
+    them an interval goes down and up (`Fit.interval_reach`).
+    """
+
+    kind: str
+    others: tuple[Label, ...]
+    model: Model
+    factors: Factors
+    row: NewRow
+    rated: IntArray
+    values: FloatArray
+    clip_range: tuple[float, float]
+    clip: bool
+    find: Callable[[Any], IntArray]
+    sd: Callable[[IntArray], FloatArray]
+    reach: Callable[[float], tuple[float, float]]
+
+    def __repr__(self) -> str:
+        count = len(self.rated)
+        return f"<Newcomer: {self.kind} from {count} rating{'' if count == 1 else 's'}>"
+
+    def predict(self, labels: Label | Iterable[Label], *, clip: bool | None = None) -> Any:
+        """r̂ for one label, a float, or for many, an array; `UnknownLabelError` for one that the fit does not know."""
+        many = _is_many(labels)
+        values = self._clipped(self._predicted(self.find(labels)), clip)
+        return values if many else float(values[0])
+
+    def predict_interval(self, labels: Label | Iterable[Label], *, level: float = 0.8, clip: bool | None = None) -> Any:
+        """(low, high) between which a rating lies with probability ``level``; NaN where the solver gives none."""
+        if not 0 < level < 1:
+            raise OptionError(f"level is {level:g}; it is a probability between 0 and 1, such as 0.8.")
+        many = _is_many(labels)
+        low, high = self._interval(self.find(labels), level, clip)
+        return (low, high) if many else (float(low[0]), float(high[0]))
+
+    def recommend(self, n: int = 10) -> pd.DataFrame:
+        """The ``n`` best items that a new user has not rated, or the users who would like a new item best.
+
+        A DataFrame of item (or user), prediction, low and high, best first, as `Fit.recommend`.
+        """
+        import pandas as pd
+
+        scores = self._linear(np.arange(len(self.others), dtype=np.int32))
+        scores[self.rated] = -np.inf
+        at = largest(scores[None], min(n, len(scores) - len(self.rated)))[0]
+        low, high = self._interval(at, 0.8, None)
+        labels = [self.others[position] for position in at.tolist()]
+        predicted = self._clipped(self._predicted(at), None)
+        return pd.DataFrame({self._of_others: labels, "prediction": predicted, "low": low, "high": high})
+
+    def explain(self, label: Label, n: int = 5) -> Explanation:
+        """Which of the few ratings move the prediction for ``label``, and by how much (`Explanation`)."""
+        rated = [self.others[position] for position in self.rated.tolist()]
+        linear, z = self.linear(label), self._z(self.find(label))[0]
+        predicted = float(link(self.model, np.array(linear)))
+        return explained(z, self.row, predicted, linear, rated, self.values, n, self._of_others)
+
+    def linear(self, label: Label) -> float:
+        """μ + b + b_i + p·q_i for a label: the prediction, before the sigmoid where there is a ``y_range``."""
+        return float(self._linear(self.find(label))[0])
+
+    @property
+    def _of_others(self) -> str:
+        return "item" if self.kind == "user" else "user"
+
+    def _z(self, at: IntArray) -> FloatArray:
+        return np.column_stack([self.factors.item_factors[at], np.full(len(at), float(self.model.biased))])
+
+    def _linear(self, at: IntArray) -> FloatArray:
+        linear: FloatArray = self.factors.mean + self.factors.item_bias[at] + self._z(at) @ self.row.mean
+        return linear
+
+    def _predicted(self, at: IntArray) -> FloatArray:
+        return link(self.model, self._linear(at))
+
+    def _interval(self, at: IntArray, level: float, clip: bool | None) -> tuple[FloatArray, FloatArray]:
+        middle, sd, (below, above) = self._predicted(at), self.sd(at), self.reach(level)
+        return self._clipped(middle + below * sd, clip), self._clipped(middle + above * sd, clip)
+
+    def _clipped(self, values: FloatArray, clip: bool | None) -> FloatArray:
+        return np.clip(values, *self.clip_range) if (self.clip if clip is None else clip) else values
+
+
+def _is_many(labels: object) -> bool:
+    return isinstance(labels, Iterable) and not isinstance(labels, str | bytes)
