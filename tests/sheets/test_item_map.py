@@ -10,7 +10,7 @@ from lxml import etree
 
 from xlcollab.model import Factors, Model
 from xlcollab.sheets import item_map
-from xlcollab.sheets.label_sides import label_sides
+from xlcollab.sheets.point_labels import place_labels
 from xlcollab.xlsx.workbook import Workbook
 
 Make = Callable[..., Any]
@@ -53,8 +53,9 @@ def test_everything_but_the_axes_is_live(fit: Make, report: Make, recalculated: 
     book.save(written.path, force=True)
     after = recalculated(written.path)["Map"]
     moved = {at for at in before if before[at] != after[at]}
-    axes = {f"{column}{row}" for column in "TU" for row in (7, 8)}
-    places = {f"{column}{row}" for column in "MN" for row in range(7, 22)}
+    axes = {f"{column}{row}" for column in "UV" for row in (7, 8)}
+    places = {f"{column}{row}" for column in "OP" for row in range(7, 22)}
+    assert axes <= before.keys()
     assert not moved & axes
     assert places | {"D3", "F3"} <= moved
 
@@ -67,18 +68,24 @@ def test_the_chart_labels_each_item_from_its_cell(fit: Make, ratings: Make, repo
     path = report(fit(bare.with_names(item_names=names), Model(2))).path
     [chart] = [chart for chart in charts(path) if b"datalabelsRange" in etree.tostring(chart)]
     texts = [text for text in chart.itertext() if text.startswith(("Film 1", "A film"))]
-    assert set(texts) == {*(f"Film {label}" for label in bare.items[:-1]), "A film with a very long name …"}
-    assert "Map!$L$7:$L$21" in list(chart.itertext())
+    assert set(texts) == {*(f"Film {label}" for label in bare.items[:-1]), "A film with a very long name…"}
+    assert "Map!$N$7:$N$21" in list(chart.itertext())
 
 
-def test_beyond_fifty_items_the_most_rated_are_labelled(fit: Make, ratings: Make, report: Make, table: Make) -> None:
-    known = ratings(8, 60, 200)
+def test_where_not_all_items_can_be_labelled_those_that_are_stand_first(
+    fit: Make, ratings: Make, report: Make, table: Make
+) -> None:
+    known = ratings(8, 90, 200)
     path = report(fit(known, Model(2))).path
-    counts = [line["ratings"] for line in table(path, "Map", "ratings")]
-    assert counts == sorted(known.item_counts.tolist(), reverse=True)
     [chart] = [chart for chart in charts(path) if b"datalabelsRange" in etree.tostring(chart)]
-    references = [text for text in chart.itertext() if text.startswith("Map!")]
-    assert {"Map!$M$7:$M$56", "Map!$M$57:$M$66"} <= set(references)
+    [labels] = {text for text in chart.itertext() if text.startswith("Map!$M$7:")}
+    n = int(labels.rpartition("$")[2]) - 6
+    assert 20 < n <= 60
+    counts = [line["ratings"] for line in table(path, "Map", "ratings")]
+    assert sorted(counts) == sorted(known.item_counts.tolist())
+    for part in (counts[:n], counts[n:]):
+        assert part == sorted(part, reverse=True)
+    assert f"Map!$O${7 + n}:$O$96" in set(chart.itertext())
 
 
 @pytest.mark.parametrize(
@@ -104,13 +111,15 @@ def test_more_items_than_a_table_should_hold_are_not_mapped(
 
 
 def test_labels_keep_out_of_each_other_s_way() -> None:
-    crossing = np.array([[0.0, 0.0], [0.05, 0.0], [1.0, 1.0]])
-    sides = label_sides(crossing, ["left one", "right one", "far"], (420.0, 340.0))
+    places = np.array([[0.0, 0.0], [0.05, 0.0], [1.0, 1.0]])
+    sides = place_labels(places, ["left one", "right one", "far"], (420.0, 340.0), [2, 1, 0])
     assert sides[0] != "right"
     assert sides[1] == "right"
-    assert sides[2] == "right"
+    assert set(sides) == {0, 1, 2}
 
 
-def test_points_in_one_place_have_labels_all_the_same() -> None:
-    sides = label_sides(np.zeros((4, 2)), ["a", "b", "c", "d"], (420.0, 340.0))
-    assert set(sides) == {"right", "left", "above", "below"}
+def test_points_in_one_place_leave_room_for_few_labels_and_the_first_take_them() -> None:
+    places = np.array([[1.0, 1.0], *[[0.5, 0.5]] * 9, [0.0, 0.0]])
+    sides = place_labels(places, [*"abcdefghijk"], (420.0, 340.0), [*range(10, -1, -1)])
+    assert set(sides) == {10, 9, 8, 7, 6, 0}
+    assert {sides[at] for at in (9, 8, 7, 6)} == {"right", "left", "above", "below"}

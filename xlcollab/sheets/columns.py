@@ -76,7 +76,7 @@ class Columns:
         width = theme.fitting_width([theme.label_text(label) for label in labels], least, 30)
         self.add(kind, [labels[position] for position in positions], theme.LABEL, width=width)
         if names:
-            width = theme.fitting_width(names.values(), 12, 50)
+            width = theme.fitting_width(names.values(), 12, 40)
             shown = [names.get(labels[position], "") for position in positions]
             self.add(f"{kind} name", shown, theme.BESIDE, width=width)
 

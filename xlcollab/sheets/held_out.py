@@ -96,8 +96,8 @@ def comparable(
 ) -> tuple[HeldOut | None, list[Mirror]]:
     """The fits with the same ratings fitted and held out, and the others, which cannot be compared with them.
 
-    It is the ratings of ``shown`` if that has some held out, else those of the first fit that has; (None, []) where
-    none has.
+    The held-out ratings, user by user, are those of ``shown`` if that has some, else those of the first fit that has;
+    (None, []) where none has.
     """
     measurable = [mirror for mirror in mirrors if mirror.fit.valid is not None and len(mirror.fit.valid)]
     if not measurable:
@@ -105,6 +105,7 @@ def comparable(
     first = next((mirror for mirror in measurable if mirror.fit is shown), measurable[0])
     valid = first.fit.valid
     assert valid is not None  # for mypy: that is what measurable means
+    valid = valid.select(np.lexsort((valid.item_idx, valid.user_idx)))
     alike = [
         Measured(mirror, there, valid)
         for mirror, there in zip(mirrors, on_sheet, strict=True)

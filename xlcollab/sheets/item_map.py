@@ -17,10 +17,10 @@ import numpy as np
 from xlcollab.model import FloatArray, IntArray
 from xlcollab.sheets import theme
 from xlcollab.sheets.columns import Columns
-from xlcollab.sheets.label_sides import label_sides
 from xlcollab.sheets.mirror import Mirror, fit_title
+from xlcollab.sheets.point_labels import place_labels
 from xlcollab.xlsx.cells import Area, qualified
-from xlcollab.xlsx.charts import OKABE_ITO, Chart, Series
+from xlcollab.xlsx.charts import OKABE_ITO, Chart, Series, Side
 from xlcollab.xlsx.newsheet import NewSheet
 
 if TYPE_CHECKING:
@@ -32,11 +32,10 @@ MOST_ITEMS = 20_000
 """Items in the table."""
 
 _MOST_POINTS = 2_000
-_MOST_LABELS = 50  # more hide each other
-_LONGEST_LABEL = 30
+_MOST_LABELS = 60
 _HEADING_ROW, _HEADER_ROW = 5, 6
-_CHART_COLUMNS, _CHART_ROWS = 9, 28
-_CLOUD = (420.0, 340.0)  # pixels of that between the outermost points: axes and titles take the rest
+_CHART_COLUMNS, _CHART_ROWS = 11, 32
+_CLOUD = (540.0, 400.0)  # pixels of that between the outermost points: axes and titles take the rest
 _AXES = ("axis 1", "axis 2")
 
 
@@ -85,7 +84,8 @@ def map_sheet(mirror: Mirror, name: str) -> NewSheet:
     """The sheet ``name``: the chart on the left, its table and the axes on the right."""
     ratings = mirror.fit.ratings
     axes = _Axes(mirror.fit.factors.item_factors)
-    order = _order(ratings)
+    labelled = _labelled(ratings, axes.places)
+    order = labelled.order
     sheet = NewSheet(name, tab_color=theme.OUTPUT_TAB)
     theme.title(sheet, "Map")
     sheet.cell(2, 1, f"Items by their factors in {fit_title(mirror.fit)}: what is near is alike.", theme.SUBTITLE)
@@ -101,18 +101,35 @@ def map_sheet(mirror: Mirror, name: str) -> NewSheet:
     sheet.cell(_HEADING_ROW, workings.first_column, "The axes, as fitted", theme.HEADING)
     sheet.width(workings.first_column - 1, workings.first_column - 1, 4)
     _add_shares(sheet, points, workings, axes)
-    chart = _chart(sheet.name, points, axes.places[order], fit_title(mirror.fit))
+    chart = _chart(sheet.name, points, axes.places[order], labelled.sides, fit_title(mirror.fit))
     sheet.chart(Area(_HEADER_ROW, 1, _HEADER_ROW + _CHART_ROWS - 1, _CHART_COLUMNS), chart)
     sheet.freeze(_HEADER_ROW + 1, 1)
     sheet.print_setup(landscape=True, title_rows=(_HEADING_ROW, _HEADER_ROW))
     return sheet
 
 
-def _order(ratings: Ratings) -> IntArray:
-    """The items as the ratings have them, or where not all can be labelled the most rated first."""
-    if ratings.n_items <= _MOST_LABELS:
-        return np.arange(ratings.n_items, dtype=np.int32)
-    return np.argsort(-ratings.item_counts, kind="stable").astype(np.int32)
+@dataclass(frozen=True)
+class _Labelled:
+    """The order of the items in the table, those with a label in the chart first, and the sides of these."""
+
+    order: IntArray
+    sides: Sequence[Side]
+
+
+def _labelled(ratings: Ratings, places: FloatArray) -> _Labelled:
+    """The most rated items take their labels first; where all have one the order is that of the ratings."""
+    by_count = np.argsort(-ratings.item_counts, kind="stable").astype(np.int32)
+    sides = place_labels(places, _texts(ratings), _CLOUD, by_count[:_MOST_LABELS].tolist())
+    if len(sides) == ratings.n_items:
+        order = np.arange(ratings.n_items, dtype=np.int32)
+    else:
+        order = np.array(sorted(by_count.tolist(), key=lambda item: item not in sides), dtype=np.int32)
+    return _Labelled(order, [sides[item] for item in order[: len(sides)].tolist()])
+
+
+def _texts(ratings: Ratings) -> list[str]:
+    """What stands beside the points: names where there are some."""
+    return [theme.shortened(ratings.item_names.get(label) or theme.label_text(label)) for label in ratings.items]
 
 
 def _add_items(table: Columns, mirror: Mirror, order: IntArray) -> None:
@@ -120,13 +137,10 @@ def _add_items(table: Columns, mirror: Mirror, order: IntArray) -> None:
     labels = [ratings.items[position] for position in order.tolist()]
     table.add_labels("item", labels, {}, range(len(labels)), least=10)
     if ratings.item_names:
-        names = [_label_of(ratings.item_names.get(label) or theme.label_text(label)) for label in labels]
+        texts = _texts(ratings)
+        names = [texts[position] for position in order.tolist()]
         table.add("item name", names, theme.BESIDE, width=theme.fitting_width(names, 12, 40))
     table.add("ratings", ratings.item_counts[order].tolist(), theme.COUNT, width=9)
-
-
-def _label_of(name: str) -> str:
-    return name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…"
 
 
 def _add_workings(table: Columns, mirror: Mirror, axes: _Axes) -> None:
@@ -163,14 +177,14 @@ def _add_shares(sheet: NewSheet, points: Columns, workings: Columns, axes: _Axes
         sheet.formula(3, 4 + 2 * axis, f"DEVSQ({points.area(key).ref})/SUM({total})", share, theme.FACT_SHARE)
 
 
-def _chart(sheet: str, points: Columns, places: FloatArray, title: str) -> Chart:
+def _chart(sheet: str, points: Columns, places: FloatArray, sides: Sequence[Side], title: str) -> Chart:
     """The labelled items as one cloud, the others as another behind the same axes."""
     text = "item name" if "item name" in points.columns else "item"
-    labels = [theme.label_text(value) for value in points.columns[text].values[:_MOST_LABELS]]  # type: ignore[arg-type]
-    parts = [(0, min(len(places), _MOST_LABELS)), (_MOST_LABELS, min(len(places), _MOST_POINTS))]
+    labels = [theme.label_text(value) for value in points.columns[text].values[: len(sides)]]  # type: ignore[arg-type]
+    parts = [(0, len(sides)), (len(sides), min(len(places), _MOST_POINTS))]
     series = [
         Series(
-            name="most rated" if first == 0 else "others",
+            name="labelled" if first == 0 else "others",
             x_ref=_part(sheet, points, _AXES[0], first, last),
             x_cache=places[first:last, 0].tolist(),
             y_ref=_part(sheet, points, _AXES[1], first, last),
@@ -178,7 +192,7 @@ def _chart(sheet: str, points: Columns, places: FloatArray, title: str) -> Chart
             color=OKABE_ITO[0] if first == 0 else "B8C2CC",
             label_ref=_part(sheet, points, text, first, last) if first == 0 else None,
             labels=labels if first == 0 else (),
-            label_sides=label_sides(places[first:last], labels, _CLOUD) if first == 0 else (),
+            label_sides=sides if first == 0 else (),
         )
         for first, last in parts
         if first < last

@@ -134,7 +134,7 @@ def _labels(sheet: NewSheet, mirror: Mirror) -> None:
     users = [theme.label_text(label) for label in ratings.users]
     sheet.width(column, column, theme.fitting_width([*users, f"{ratings.user_title} \\ {ratings.item_title}"], 8, 30))
     if ratings.item_names:
-        names = [ratings.item_names.get(label, "") for label in ratings.items]
+        names = [theme.shortened(ratings.item_names.get(label, "")) for label in ratings.items]
         sheet.block(layout.item_names_row, first, [names], theme.NAME_TILTED)
         sheet.height(layout.item_names_row, theme.tilted_height(names))
     if ratings.user_names:

@@ -98,7 +98,7 @@ def _labels(sheet: NewSheet, filled: Filled, layout: TableLayout) -> None:
         sheet.height(layout.label_row, theme.tilted_height(items))
     sheet.block(layout.first_row, 1, ([label] for label in ratings.users), theme.HEADER_USER)
     if layout.item_names:
-        names = [ratings.item_names.get(label, "") for label in ratings.items]
+        names = [theme.shortened(ratings.item_names.get(label, "")) for label in ratings.items]
         sheet.block(layout.label_row - 1, layout.first_column, [names], theme.HEADER_NAME_TILTED)
         sheet.height(layout.label_row - 1, theme.tilted_height(names))
     if layout.user_names:

@@ -127,6 +127,7 @@ class _Sheets:
         self._add_held_out(mirrors, on_sheet)
         for mirror, there in zip(mirrors, on_sheet, strict=True):
             self._add_mirror(mirror, there, summary)
+        self._note_changing([mirror for mirror, there in zip(mirrors, on_sheet, strict=True) if there and mirror.live])
         self._add_workings(mirrors, on_sheet)
         self._note_unrated()
         first = Summary(summary, mirrors, on_sheet, self.entries, self.notes, self.created)
@@ -209,14 +210,18 @@ class _Sheets:
                 f"{name} holds predictions as values: {layout.n_users * layout.n_items:,} cells are above the "
                 f"{plan.LIVE_CELLS:,} up to which live formulas are written. Its RMSE is still a formula."
             )
-        elif layout.n_changing > EXCEL_LIMIT:
-            self.notes.append(
-                f"{name} has {layout.n_changing:,} changing cells. The Solver that comes with Excel refuses more than "
-                f"{EXCEL_LIMIT}; xlcollab solve does not."
-            )
         if not mirror.fit.penalised:
             self.notes.append(
                 f"{name} is the least RMSE on the known ratings, without a penalty: no promise for blank cells."
+            )
+
+    def _note_changing(self, live: Sequence[Mirror]) -> None:
+        large = [mirror for mirror in live if mirror.layout.n_changing > EXCEL_LIMIT]
+        if large:
+            which = ", ".join(f"{mirror.sheet} ({mirror.layout.n_changing:,})" for mirror in large)
+            self.notes.append(
+                f"More changing cells than the {EXCEL_LIMIT} that the Solver which comes with Excel takes: {which}. "
+                "xlcollab solve takes any number."
             )
 
     def _note_unrated(self) -> None:

@@ -19,7 +19,6 @@ __all__ = ["Entry", "Summary", "summary_sheet"]
 
 _TOLERANCE = "0.000001"
 _LABEL_WIDTH, _FIT_WIDTH = 20.0, 34.0
-_NOTE_WIDTH = 105
 
 
 class Entry(NamedTuple):
@@ -219,7 +218,8 @@ def _notes(sheet: NewSheet, summary: Summary, row: int) -> None:
     if not summary.notes:
         return
     row = _section(sheet, summary, row, "Notes")
+    width = int(_LABEL_WIDTH + _FIT_WIDTH * max(2, len(summary.mirrors)))
     for note in summary.notes:
-        for position, line in enumerate(textwrap.wrap(note, _NOTE_WIDTH)):
+        for position, line in enumerate(textwrap.wrap(note, width)):
             sheet.cell(row, 1, line if position == 0 else f"   {line}", theme.TEXT)
             row += 1

@@ -26,6 +26,7 @@ __all__ = [
     "header_over",
     "item_header",
     "label_text",
+    "shortened",
     "tilted_height",
     "title",
     "with_line_above",
@@ -145,6 +146,11 @@ def label_text(label: Label) -> str:
     return str(label)
 
 
+def shortened(text: str, longest: int = 30) -> str:
+    """The text, or its beginning where it has more signs."""
+    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
+
+
 def display_width(text: str) -> float:
     """The width of a text in characters of the default font; wide (East Asian) signs count twice."""
     return sum(2.0 if ord(sign) >= 0x1100 else 1.0 for sign in text)
@@ -166,5 +172,5 @@ def wrapped_height(texts: Iterable[str], width: float) -> float:
 
 
 def tilted_height(texts: Iterable[str]) -> float:
-    """A row height in points for texts that run upwards; longer ones than 30 signs are cut."""
+    """A row height in points for texts that run upwards, up to 30 signs of them (`shortened`)."""
     return 12.0 + 5.6 * min(30.0, max((display_width(text) for text in texts), default=1.0))

@@ -1,8 +1,8 @@
-"""On which side of its point a chart's label stands, so that few labels cover each other."""
+"""Which points of a chart get a label, and on which side of them, so that labels do not hide each other."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +11,10 @@ from xlcollab.model import FloatArray
 from xlcollab.sheets.theme import display_width
 from xlcollab.xlsx.charts import Side
 
-__all__ = ["label_sides"]
+__all__ = ["place_labels"]
 
 _SIGN, _LINE, _GAP = 5.2, 11.0, 6.0  # pixels: a sign of 8 points across, a line of it, from a point to its label
+_MOST_HIDDEN = 0.15  # of the area of a label
 
 
 class _Box(NamedTuple):
@@ -22,18 +23,26 @@ class _Box(NamedTuple):
     right: float
     top: float
 
+    @property
+    def area(self) -> float:
+        """In pixels²."""
+        return (self.right - self.left) * (self.top - self.bottom)
+
     def shared(self, other: _Box) -> float:
-        """The area that both share, in pixels²."""
+        """The area that both have in common, in pixels²."""
         width = min(self.right, other.right) - max(self.left, other.left)
         height = min(self.top, other.top) - max(self.bottom, other.bottom)
         return max(0.0, width) * max(0.0, height)
 
 
-def label_sides(places: FloatArray, labels: Sequence[str], size: tuple[float, float]) -> list[Side]:
-    """A side for each label of the points ``places`` (n, 2), drawn on ``size`` pixels from the least to the greatest.
+def place_labels(
+    places: FloatArray, labels: Sequence[str], size: tuple[float, float], order: Iterable[int]
+) -> dict[int, Side]:
+    """A side for the label of each of the points ``places`` (n, 2) that can have one, by position.
 
-    One after the other, from left to right: each takes the side where it covers the least of the points and of the
-    labels that stand already, and sticks out the least.
+    The points are drawn on ``size`` pixels from the least to the greatest coordinate. One after the other in the given
+    order, each takes the side where it shares the least area with points and with the labels that stand already, and
+    sticks out of the paper the least; where that is more than a small part everywhere, it goes without.
     """
     low, high = places.min(axis=0), places.max(axis=0)
     pixels = (places - low) / np.where(high > low, high - low, 1.0) * size  # (n, 2)
@@ -41,16 +50,18 @@ def label_sides(places: FloatArray, labels: Sequence[str], size: tuple[float, fl
     paper = _Box(-4 * _GAP, -2 * _GAP, size[0] + 4 * _GAP, size[1] + 2 * _GAP)
     sides: dict[int, Side] = {}
     standing: list[_Box] = []
-    for at in np.argsort(pixels[:, 0], kind="stable").tolist():
-        others = [*standing, *(marker for number, marker in enumerate(markers) if number != at)]
+    for at in order:
         boxes = _candidates(pixels[at, 0], pixels[at, 1], _SIGN * display_width(labels[at]))
-        cost = {
-            side: sum(box.shared(other) for other in others) + _area(box) - box.shared(paper)
+        others = [*standing, *markers[:at], *markers[at + 1 :]]
+        hidden = {
+            side: sum(box.shared(other) for other in others) + box.area - box.shared(paper)
             for side, box in boxes.items()
         }
-        sides[at] = min(cost, key=lambda side: cost[side])
-        standing.append(boxes[sides[at]])
-    return [sides[number] for number in range(len(labels))]
+        best = min(hidden, key=lambda side: hidden[side])
+        if hidden[best] <= _MOST_HIDDEN * boxes[best].area:
+            sides[at] = best
+            standing.append(boxes[best])
+    return sides
 
 
 def _candidates(x: float, y: float, width: float) -> dict[Side, _Box]:
@@ -61,7 +72,3 @@ def _candidates(x: float, y: float, width: float) -> dict[Side, _Box]:
         "above": _Box(x - width / 2, y + _GAP, x + width / 2, y + _GAP + _LINE),
         "below": _Box(x - width / 2, y - _GAP - _LINE, x + width / 2, y - _GAP),
     }
-
-
-def _area(box: _Box) -> float:
-    return (box.right - box.left) * (box.top - box.bottom)
