@@ -105,10 +105,7 @@ class _Compiler:
             mine = needed.area(block.sheet, block.area)
             if not mine.any():
                 continue
-            try:
-                found = sorted(calls(block.tree) & VOLATILE)
-            except FormulaError:
-                continue
+            found = sorted(calls(block.tree) & VOLATILE)
             if found:
                 i, j = np.argwhere(mine)[0].tolist()
                 cell = address(block.area.first_row + i, block.area.first_col + j)
