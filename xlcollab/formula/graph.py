@@ -235,7 +235,7 @@ def in_order(
 ) -> list[Block]:
     """Blocks, cut where they have to be, so that each comes after all that it reads.
 
-    Circular references are reported to ``on_circle`` and left out.
+    Blocks that wait for each other are reported to ``on_circle`` and, where it returns, come in any order.
     """
     graph = Graph(blocks, sheets)
     out: list[Block] = []
@@ -246,7 +246,9 @@ def in_order(
         try:
             out += graph.waves(component)
         except FormulaError as error:
-            on_circle([graph.blocks[i] for i in component], error)
+            members = [graph.blocks[i] for i in component]
+            on_circle(members, error)
+            out += members
     return out
 
 

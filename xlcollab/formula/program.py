@@ -131,9 +131,8 @@ class _Compiler:
                     dirty.mark_cell(block.sheet, row, col)
                     found = True
         if found:
-            failed: dict[tuple[str, int, int], str] = {}
-            recalculate(in_order(blocks, self.sheets, _refuse_circle), self.sheets, dirty, failed)
-            for (sheet, row, col), reason in failed.items():
+            computed = recalculate(in_order(blocks, self.sheets, _refuse_circle), self.sheets, dirty)
+            for (sheet, row, col), reason in computed.failed.items():
                 if needed.area(sheet, Area(row, col, row, col)).any():
                     place = address(row, col)
                     raise FormulaError(

@@ -42,22 +42,24 @@ def recompute(book: Workbook, changed: Mapping[Cell, Scalar]) -> Recomputed:
     cannot be computed here is in ``failed`` with the reason, and so is all that depends on it.
     """
     sheets = Sheets(book)
-    dirty = Mask(sheets)
+    dirty, fixed = Mask(sheets), Mask(sheets)
     for (sheet, row, col), value in changed.items():
         grid = sheets.grid(sheet)
         grid.cover(Area(row, col, row, col))
         grid.put(row, col, value)
     for sheet, row, col in changed:
         dirty.mark_cell(sheet, row, col)
+        fixed.mark_cell(sheet, row, col)
     if sheets.uncached:
         _mark_uncached(sheets, dirty)
-    blocks = [block for name in sheets.order for block in pieces(sheets, name)]
-    failed: dict[Cell, str] = {}
-    fixed = dict.fromkeys(changed)
+    circles: dict[Block, _Circle] = {}
+
+    def on_circle(members: list[Block], error: FormulaError) -> None:
+        circles.update(dict.fromkeys(members, (members, error.message)))
+
     with np.errstate(all="ignore"):
-        ordered = in_order(blocks, sheets, lambda members, error: _fail_circle(members, error, dirty, failed, sheets))
-        values = recalculate(ordered, sheets, dirty, failed)
-    return Recomputed({cell: value for cell, value in values.items() if cell not in fixed}, failed)
+        blocks = [block for name in sheets.order for block in pieces(sheets, name)]
+        return recalculate(in_order(blocks, sheets, on_circle), sheets, dirty, fixed, circles)
 
 
 def _mark_uncached(sheets: Sheets, dirty: Mask) -> None:
@@ -68,72 +70,93 @@ def _mark_uncached(sheets: Sheets, dirty: Mask) -> None:
                     dirty.mark_cell(sheet.name, row, col)
 
 
-def _fail_circle(
-    members: list[Block], error: FormulaError, dirty: Mask, failed: dict[Cell, str], sheets: Sheets
-) -> None:
-    for block in members:
-        if any(dirty.any_in(found) for found in reads(block, sheets).read):
-            for row, col in block.area.cells():
-                failed[block.sheet, row, col] = error.message
+_Circle = tuple[Sequence[Block], str]
+"""The blocks that wait for each other, and the sentence that says so."""
 
 
-def recalculate(ordered: Sequence[Block], sheets: Sheets, dirty: Mask, failed: dict[Cell, str]) -> dict[Cell, Scalar]:
-    """Compute, in this order, the cells that are dirty or read a dirty cell; the sheets' grids get the new values."""
-    evaluator = Evaluator(sheets, lambda found: sheets.grid(found.sheet).read(found))
-    waiting, lost = Mask(sheets), Mask(sheets)
+def recalculate(
+    ordered: Sequence[Block],
+    sheets: Sheets,
+    dirty: Mask,
+    fixed: Mask | None = None,
+    circles: Mapping[Block, _Circle] | None = None,
+) -> Recomputed:
+    """Compute, in this order, the cells that are dirty or read a dirty cell; the sheets' grids get the new values.
+
+    Cells that are ``fixed`` keep what the grid holds for them, and of ``circles`` none is computed.
+    """
+    run = _Recalculation(sheets, dirty, Mask(sheets) if fixed is None else fixed, circles or {})
     for block in ordered:
-        waiting.mark(block.sheet, block.area)
-    values: dict[Cell, Scalar] = {}
+        run.waiting.mark(block.sheet, block.area)
     for block in ordered:
-        waiting.area(block.sheet, block.area)[...] = False
-        p = reads(block, sheets)
-        reason = None
-        if any(dirty.any_in(found) for found in p.steering):
-            sheets.precedents.pop(block)
-            p = reads(block, sheets)
-            if any(waiting.any_in(found) for found in p.read):
-                reason = f"{block.place} points to cells that are computed after it"
-        mine = _dirty_cells(block, dirty, sheets)
-        if mine is None:
-            continue
-        if any(lost.any_in(found) for found in p.read):
+        run.compute(block)
+    return Recomputed(run.values, run.failed)
+
+
+class _Recalculation:
+    """What is known while blocks are computed one after the other."""
+
+    def __init__(self, sheets: Sheets, dirty: Mask, fixed: Mask, circles: Mapping[Block, _Circle]) -> None:
+        self.sheets = sheets
+        self.dirty, self.fixed, self.lost, self.waiting = dirty, fixed, Mask(sheets), Mask(sheets)
+        self.circles = circles
+        self.values: dict[Cell, Scalar] = {}
+        self.failed: dict[Cell, str] = {}
+        self._evaluator = Evaluator(sheets, lambda found: sheets.grid(found.sheet).read(found))
+
+    def compute(self, block: Block) -> None:
+        """Compute the cells of a block that have to be, or note why they cannot be."""
+        self.waiting.area(block.sheet, block.area)[...] = False
+        circle = self.circles.get(block)
+        reason = self._pointed_ahead(block) if circle is None else circle[1]
+        mine = self._stale(block)
+        if circle is not None and any(self._stale(one).any() for one in circle[0]):
+            mine[...] = True
+        mine &= ~self.fixed.area(block.sheet, block.area)
+        if not mine.any():
+            return
+        if reason is None and any(self.lost.any_in(found) for found in reads(block, self.sheets).read):
             reason = "it depends on a formula that cannot be computed here"
         if reason is None:
             try:
                 _refuse_volatile(block)
-                result = evaluator.block(block)
+                result = self._evaluator.block(block)
             except FormulaError as error:
                 reason = error.message
-        dirty.area(block.sheet, block.area)[...] |= mine
-        where = [(int(i), int(j)) for i, j in np.argwhere(np.broadcast_to(mine, (block.area.height, block.area.width)))]
+        self.dirty.area(block.sheet, block.area)[...] |= mine
+        where = [(int(i), int(j)) for i, j in np.argwhere(mine)]
         if reason is not None:
-            lost.area(block.sheet, block.area)[...] |= mine
-            for i, j in where:
-                failed[block.sheet, block.area.first_row + i, block.area.first_col + j] = reason
-            continue
-        sheets.grid(block.sheet).store(block.area, result, None if mine.all() else mine)
-        _collect(values, block, result, where)
-    return values
+            self.lost.area(block.sheet, block.area)[...] |= mine
+            top, left = block.area.first_row, block.area.first_col
+            self.failed.update({(block.sheet, top + i, left + j): reason for i, j in where})
+            return
+        self.sheets.grid(block.sheet).store(block.area, result, None if mine.all() else mine)
+        _collect(self.values, block, result, where)
+
+    def _pointed_ahead(self, block: Block) -> str | None:
+        """Look again where OFFSET and INDIRECT point; a sentence where that is at cells not computed yet."""
+        if any(self.dirty.any_in(found) for found in reads(block, self.sheets).steering):
+            self.sheets.precedents.pop(block)
+            if any(self.waiting.any_in(found) for found in reads(block, self.sheets).read):
+                return f"{block.place} points to cells that are computed after it"
+        return None
+
+    def _stale(self, block: Block) -> NDArray[np.bool_]:
+        """Which cells of the block are dirty, or read a dirty cell: (height, width)."""
+        p = reads(block, self.sheets)
+        mine = self.dirty.area(block.sheet, block.area).copy()
+        for found in (*p.read, *p.steering):
+            if self.dirty.any_in(found):
+                mine |= True if block.spread else np.broadcast_to(self.dirty.seen(found), mine.shape)
+        if block.spread and mine.any():
+            mine[...] = True
+        return mine
 
 
 def _refuse_volatile(block: Block) -> None:
     found = sorted(calls(block.tree) & VOLATILE)
     if found:
         raise FormulaError(f"{block.place} uses {found[0]}, whose value changes by itself")
-
-
-def _dirty_cells(block: Block, dirty: Mask, sheets: Sheets) -> NDArray[np.bool_] | None:
-    """Which cells of the block are to be computed, (height, width); None where none is."""
-    p = reads(block, sheets)
-    shape = (block.area.height, block.area.width)
-    mine = dirty.area(block.sheet, block.area).copy()
-    for found in (*p.read, *p.steering):
-        if not dirty.any_in(found):
-            continue
-        mine = mine | (True if block.spread else np.broadcast_to(dirty.seen(found), shape))
-    if block.spread and mine.any():
-        mine[...] = True
-    return mine if mine.any() else None
 
 
 def _collect(values: dict[Cell, Scalar], block: Block, result: Values, where: list[tuple[int, int]]) -> None:
