@@ -29,6 +29,7 @@ __all__ = [
     "predict_all",
     "predict_pairs",
     "predict_rows",
+    "principal",
 ]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -198,6 +199,25 @@ def canonical(model: Model, factors: Factors, *, centre: bool = True) -> Factors
     return Factors(P, Q, b_u, b_i, mean)
 
 
+def principal(factors: Factors) -> Factors:
+    """The same predictions and the same lengths of p_u and q_i, with the axes turned: QᵀQ diagonal, falling.
+
+    A rotation, which no penalty on ‖p‖² and ‖q‖² sees, so that rows that are ridge regressions stay so. Signs as in
+    `canonical`, which gives the same axes at the minimum of such a cost.
+    """
+    Q = factors.item_factors
+    _, _, turn = np.linalg.svd(Q, full_matrices=False) if len(Q) >= Q.shape[1] else np.linalg.svd(Q)
+    P, Q = factors.user_factors @ turn.T, Q @ turn.T
+    sign = _signs(Q)
+    return replace(factors, user_factors=P * sign, item_factors=Q * sign)
+
+
+def _signs(Q: FloatArray) -> FloatArray:
+    """−1 for each column (k,) whose entry of largest magnitude, the first of equals, is negative, else 1."""
+    largest = np.abs(Q).argmax(axis=0)
+    return np.where(Q[largest, np.arange(Q.shape[1])] < 0, -1.0, 1.0)
+
+
 def _balanced(P: FloatArray, Q: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(U √S, V √S) of P·Qᵀ in (m, k) and (n, k), by way of two QR factorisations and the SVD of a k × k matrix."""
     k = P.shape[1]
@@ -208,8 +228,7 @@ def _balanced(P: FloatArray, Q: FloatArray) -> tuple[FloatArray, FloatArray]:
     left, singular, right = np.linalg.svd(p_upper @ q_upper.T, full_matrices=False)
     root = np.sqrt(singular)
     user, item = p_basis @ (left * root), q_basis @ (right.T * root)
-    largest = np.abs(item).argmax(axis=0)
-    sign = np.where(item[largest, np.arange(item.shape[1])] < 0, -1.0, 1.0)
+    sign = _signs(item)
     user, item = user * sign, item * sign
     missing = k - root.size  # more factors than users or items: the further columns are zero
     if missing:

@@ -16,6 +16,7 @@ SOLVERS: dict[str, str] = {
     "scipy": "xlcollab.solvers.scipy_minimise:ScipySolver",
     "torch": "xlcollab.solvers.torch_sgd:TorchSolver",
     "bayes": "xlcollab.solvers.bayes:BayesSolver",
+    "als": "xlcollab.solvers.als:AlsSolver",
 }
 """Name → ``module:Class``. The module, and with it torch or SciPy, is imported when the solver is first made."""
 

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from contracts import SolverContract, some_ratings
+
+from xlcollab.errors import OptionError
+from xlcollab.fitting import Fit, fit
+from xlcollab.model import Model
+from xlcollab.objective import Objective
+from xlcollab.ratings import Ratings
+from xlcollab.solvers import ridge_rows
+from xlcollab.solvers.base import Status
+from xlcollab.solvers.ridge_rows import RidgeRows
+
+MODELS = (Model(2), Model(2, biased=True))
+
+
+def als(ratings: Ratings, model: Model | None = None, **options: Any) -> Fit:
+    return fit(ratings, model, solver="als", **options)
+
+
+def planted(m: int = 150, n: int = 100, rank: int = 3, noise: float = 0.3, seed: int = 0) -> tuple[Ratings, Ratings]:
+    """Ratings with a known structure: (those to fit, the others as they are without noise)."""
+    g = np.random.default_rng(seed)
+    table = 3 + 0.4 * g.normal(size=(m, 1)) + 0.4 * g.normal(size=n)
+    table += g.normal(size=(m, rank)) @ g.normal(size=(rank, n)) * 0.6 / np.sqrt(max(rank, 1))
+    filled = g.random((m, n)) < 0.35
+    user_idx, item_idx = np.nonzero(filled)
+    values = table[user_idx, item_idx] + noise * g.normal(size=len(user_idx))
+    train = Ratings(tuple(range(m)), tuple(range(n)), user_idx, item_idx, values)
+    user_idx, item_idx = np.nonzero(~filled)
+    return train, replace(train, user_idx=user_idx, item_idx=item_idx, values=table[user_idx, item_idx])
+
+
+class TestContract(SolverContract):
+    solver = "als"
+    quick = {"tolerance": 1e-9, "max_sweeps": 1000}  # noqa: RUF012 -- ClassVar by the contract
+    models = MODELS
+    settings = {  # noqa: RUF012
+        "penalty": ({"penalty": 0.1}, {"penalty": 0.2}),
+        "bias_penalty": ({"bias_penalty": 0.1}, {"bias_penalty": 0.2}),
+        "weighted": ({"weighted": True}, {"weighted": False}),
+        "tolerance": ({"tolerance": 1e-2}, {"tolerance": 1e-5}),
+        "max_sweeps": ({"max_sweeps": 3}, {"max_sweeps": 200}),
+    }
+    spread = 1e-3
+
+    def fit(self, ratings: Ratings | None = None, model: Model | None = None, **options: Any) -> Fit:
+        if "bias_penalty" in options:  # which says nothing of a model without biases
+            model = MODELS[1]
+        return super().fit(ratings, model, **options)
+
+
+class TestRidgeRows:
+    @pytest.mark.parametrize("cells", [1, 50, 10_000])
+    @pytest.mark.parametrize("by_count", [False, True])
+    def test_are_each_row_alone(self, monkeypatch: pytest.MonkeyPatch, cells: int, by_count: bool) -> None:
+        monkeypatch.setattr(ridge_rows, "CELLS", cells)
+        g = np.random.default_rng(0)
+        mask = g.random((40, 25)) < g.random((40, 1))
+        mask[7] = False
+        mask[8] = True
+        rows, columns = np.nonzero(mask)
+        order = g.permutation(len(rows))
+        rows, columns = rows[order], columns[order]
+        values, z, offset = g.normal(size=len(rows)), g.normal(size=(25, 3)), g.normal(size=25)
+        penalties = np.array([0.5, 0.5, 0.2])
+        found = RidgeRows.of(rows, columns, values, (40, 25)).solve(z, offset, penalties, by_count=by_count)
+        total = 0.0
+        for row in range(40):
+            at = np.flatnonzero(rows == row)
+            zr, y = z[columns[at]], values[at] - offset[columns[at]]
+            weight = len(at) if by_count else 1
+            x = np.linalg.solve(zr.T @ zr + weight * np.diag(penalties), zr.T @ y) if len(at) else np.zeros(3)
+            np.testing.assert_allclose(found.x[row], x, atol=1e-12)
+            total += np.sum((y - zr @ x) ** 2)
+        assert found.squared_error == pytest.approx(total)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_cost_falls_with_every_sweep_to_the_minimum(model: Model, weighted: bool) -> None:
+    made = als(some_ratings(), model, weighted=weighted, tolerance=1e-12, max_sweeps=5000)
+    costs = made.history["cost"].to_numpy()
+    assert (np.diff(costs) <= 1e-12 * costs[0]).all()
+    assert made.status is Status.CONVERGED
+    assert "Minimum found" in made.message
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_history_is_what_the_factors_cost(weighted: bool) -> None:
+    ratings = some_ratings()
+    made = als(ratings, MODELS[1], weighted=weighted, penalty=0.2, bias_penalty=0.1, max_sweeps=3)
+    f, cost = made.factors, 0.5 * len(ratings) * made.rmse**2
+    sides = ((f.user_factors, f.user_bias, ratings.user_counts), (f.item_factors, f.item_bias, ratings.item_counts))
+    for factors, bias, counts in sides:
+        cost += 0.5 * (counts if weighted else np.ones(len(counts))) @ (0.2 * (factors**2).sum(axis=1) + 0.1 * bias**2)
+    assert made.history["cost"].iloc[-1] == pytest.approx(cost)
+    assert made.history["rmse"].iloc[-1] == pytest.approx(made.rmse)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_ends_at_the_minimum_that_scipy_finds(model: Model) -> None:
+    ratings = some_ratings()
+    options: dict[str, Any] = {"weighted": False, "tolerance": 1e-14, "max_sweeps": 20_000}
+    made = als(ratings, model, penalty=3.0, bias_penalty=2.0, **options)
+    other = fit(ratings, model, solver="scipy", penalty=3.0, bias_penalty=2.0)
+    objective = Objective(ratings, model, penalty=3.0, bias_penalty=2.0)
+    costs = [objective.cost(objective.pack(some.factors)) for some in (made, other)]
+    assert costs[0] == pytest.approx(costs[1], rel=1e-7)
+    np.testing.assert_allclose(made.predict_matrix(clip=False), other.predict_matrix(clip=False), atol=1e-3)
+    assert np.abs(objective.value_and_gradient(objective.pack(made.factors))[1]).max() < 1e-3
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("model", MODELS)
+def test_the_rows_of_users_are_regressions_wherever_it_stops(model: Model, weighted: bool) -> None:
+    ratings = some_ratings()
+    made = als(ratings, model, weighted=weighted, max_sweeps=2)
+    assert made.status is Status.LIMIT
+    for user in ratings.users[:5]:
+        own = {item: rating for who, item, rating in ratings.to_frame().itertuples(index=False) if who == user}
+        items = list(ratings.items)
+        again = made.fold_in_user(own).predict(items, clip=False)
+        np.testing.assert_allclose(again, made.predict(user, items, clip=False), atol=1e-10)
+        why = made.explain(user, items[0])
+        assert why.base == pytest.approx(made.mean + made.item_bias[items[0]])
+        assert abs(why.gap) < 1e-10
+
+
+def test_predicts_planted_ratings_far_better_than_biases() -> None:
+    train, rest = planted()
+
+    def error(made: Fit) -> float:
+        return float(np.sqrt(np.mean((made.predict_positions(rest.user_idx, rest.item_idx) - rest.values) ** 2)))
+
+    options: dict[str, Any] = {"weighted": False, "penalty": 1.0}
+    assert error(als(train, n_factors=3, **options)) < 0.5 * error(als(train, n_factors=0, **options))
+    assert error(als(train)) < error(als(train, n_factors=0))
+
+
+def test_biases_alone_are_a_model() -> None:
+    made = als(some_ratings(), n_factors=0)
+    assert made.model == Model(0, biased=True)
+    assert made.converged
+    assert made.user_bias.std() > 0 < made.item_bias.std()
+
+
+def test_more_factors_than_items_are_no_trouble() -> None:
+    made = als(some_ratings(), n_factors=30)
+    assert made.item_factors.shape == (12, 30)
+    assert np.isfinite(made.predict_matrix()).all()
+
+
+def test_axes_are_those_of_the_items_largest_first() -> None:
+    made = als(some_ratings(), n_factors=3)
+    gram = made.item_factors.to_numpy().T @ made.item_factors.to_numpy()
+    np.testing.assert_allclose(gram, np.diag(np.diag(gram)), atol=1e-10)
+    assert (np.diff(np.diag(gram)) <= 0).all()
+
+
+def test_each_seed_starts_elsewhere_and_ends_alike() -> None:
+    ratings = planted()[0]
+    one, two = (als(ratings, n_factors=3, weighted=False, penalty=2.0, seed=seed, tolerance=1e-9) for seed in (1, 2))
+    assert one.records[0]["cost"] != two.records[0]["cost"]
+    np.testing.assert_allclose(one.predict_matrix(clip=False), two.predict_matrix(clip=False), atol=0.02)
+
+
+def test_held_out_error_is_in_the_history() -> None:
+    train, valid = some_ratings().split(0.2, seed=1)
+    made = als(train, MODELS[1], valid=valid)
+    assert made.history["valid_rmse"].iloc[-1] == pytest.approx(made.valid_rmse)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"penalty": 0}, "penalty is 0; als needs one above 0"),
+        ({"penalty": np.nan}, "penalty is nan"),
+        ({"bias_penalty": -1.0}, "bias_penalty is -1.0"),
+        ({"tolerance": -1}, "tolerance is -1"),
+        ({"max_sweeps": 0}, "max_sweeps is 0"),
+        ({"max_sweeps": 1.5}, "max_sweeps is 1.5"),
+        ({"y_range": (0, 5.5)}, "'als' has no y_range"),
+    ],
+)
+def test_refuses_what_cannot_be(options: dict[str, Any], named: str) -> None:
+    with pytest.raises(OptionError, match=named):
+        als(some_ratings(), **options)

@@ -1,0 +1,203 @@
+"""``solver="als"``: alternating least squares, the users' ridge regressions and the items' in turn.
+
+    cost = ½ Σ (r̂_ui − r_ui)² + ½ Σ_u n_u^w (λ ‖p_u‖² + λ_b b_u²) + ½ Σ_i n_i^w (λ ‖q_i‖² + λ_b b_i²)
+
+over the ratings there are, n the number of ratings of a user or item. With w = 1 the penalty grows with them
+(weighted-λ: Zhou, Wilkinson, Schreiber & Pan, *Large-scale parallel collaborative filtering for the Netflix Prize*,
+2008); with w = 0 the cost is that of the scipy solver. Given the other side each row has a closed form (Bell & Koren
+2007; Hu, Koren & Volinsky 2008), p and b together, so that the cost falls with every half-sweep and there is no
+learning rate to set. μ carries no penalty: a bias that all users share is moved into it, which changes no prediction
+and lowers the cost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from xlcollab.errors import OptionError
+from xlcollab.model import Factors, FloatArray, Model, predict_pairs, principal, with_average_rows
+from xlcollab.progress import OnProgress, Progress
+from xlcollab.solvers.base import Ridge, Solution, Status
+from xlcollab.solvers.ridge_rows import RidgeRows
+
+if TYPE_CHECKING:
+    from xlcollab.ratings import Ratings
+
+__all__ = ["AlsSolver"]
+
+
+@dataclass(frozen=True)
+class AlsSolver:
+    """Options of alternating least squares.
+
+    Parameters
+    ----------
+    penalty, bias_penalty
+        λ and λ_b, above 0; ``bias_penalty`` None is a third of ``penalty``.
+    weighted
+        Multiply each row's penalties by the number of its ratings (w = 1).
+    tolerance
+        A minimum is found when a sweep lowers the cost by less than this part of it.
+    max_sweeps
+        The most sweeps, each over the items and then the users.
+    """
+
+    penalty: float = 0.15
+    bias_penalty: float | None = None
+    weighted: bool = True
+    tolerance: float = 1e-5
+    max_sweeps: int = 100
+
+    name: ClassVar[str] = "als"
+    starts_warm: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        for option in ("penalty", "bias_penalty"):
+            value = getattr(self, option)
+            if value is not None and not (np.isfinite(value) and value > 0):
+                raise OptionError(f"{option} is {value!r}; als needs one above 0. Without a penalty choose scipy.")
+        if not (np.isfinite(self.tolerance) and self.tolerance >= 0):
+            raise OptionError(f"tolerance is {self.tolerance!r}; it is 0 or more (1e-5 is usual).")
+        if self.max_sweeps != int(self.max_sweeps) or self.max_sweeps < 1:
+            raise OptionError(f"max_sweeps is {self.max_sweeps!r}; it is a whole number, 1 or more.")
+
+    @property
+    def ridge(self) -> Ridge:
+        """The penalties of every row."""
+        return Ridge(self.penalty, self.bias_penalty or self.penalty / 3, self.weighted)
+
+    def default_model(self, ratings: Ratings) -> Model:  # noqa: ARG002 -- part of the protocol
+        """Twenty factors and biases."""
+        return Model(n_factors=20, biased=True)
+
+    def solve(
+        self,
+        ratings: Ratings,
+        model: Model,
+        *,
+        valid: Ratings | None = None,
+        seed: int = 0,
+        on_progress: OnProgress | None = None,
+        start: Factors | None = None,
+    ) -> Solution:
+        """Sweep until the cost hardly falls; ``valid`` is measured after each sweep, ``start`` is where to begin."""
+        if model.y_range is not None:
+            raise OptionError("Solver 'als' has no y_range: leave it out, or choose scipy or torch.")
+        run = _Run(self, ratings, model, first_factors(ratings, model, seed) if start is None else start)
+        if start is not None:
+            run.update_users()  # so that new users are known before the items are regressed on them
+        status = Status.LIMIT
+        for sweep in range(1, self.max_sweeps + 1):
+            run.sweep()
+            run.record(valid)
+            stop = (
+                on_progress is not None and on_progress(Progress("fitting", sweep, self.max_sweeps, run.rmse)) is True
+            )
+            if run.fall <= self.tolerance:
+                status = Status.CONVERGED
+            elif stop:
+                status = Status.STOPPED
+            if status is not Status.LIMIT:
+                break
+        return Solution(
+            factors=principal(with_average_rows(run.factors, run.users.counts > 0, run.items.counts > 0)),
+            status=status,
+            message=_message(status, len(run.history)),
+            iterations=len(run.history),
+            history=run.history,
+            penalised=True,
+            ridge=self.ridge,
+        )
+
+
+@dataclass(eq=False)
+class _Run:
+    """One fit on its way."""
+
+    options: AlsSolver
+    ratings: Ratings
+    model: Model
+    factors: Factors
+    users: RidgeRows = field(init=False)
+    items: RidgeRows = field(init=False)
+    cost: float = np.inf
+    fall: float = np.inf  # of the cost in the last sweep, as a part of it
+    rmse: float = np.nan
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        ratings, shape = self.ratings, (self.ratings.n_users, self.ratings.n_items)
+        self.users = RidgeRows.of(ratings.user_idx, ratings.item_idx, ratings.values, shape)
+        self.items = RidgeRows.of(ratings.item_idx, ratings.user_idx, ratings.values, shape[::-1])
+
+    def sweep(self) -> None:
+        """The items given the users, then the users given the items: at its end the users' rows are exact."""
+        self._update(self.items, self.users, of_users=False)
+        self.update_users()
+
+    def update_users(self) -> None:
+        """The users given the items; what it costs then."""
+        squared_error = self._update(self.users, self.items, of_users=True)
+        cost = 0.5 * (squared_error + self._penalty())
+        self.fall, self.cost = (self.cost - cost) / max(cost, np.finfo(float).tiny), cost
+        self.rmse = float(np.sqrt(max(squared_error, 0.0) / len(self.ratings)))
+
+    def record(self, valid: Ratings | None) -> None:
+        """Write a line of history."""
+        line = {"sweep": len(self.history) + 1.0, "rmse": self.rmse, "cost": self.cost}
+        if valid is not None and len(valid):
+            predicted = predict_pairs(self.model, self.factors, valid.user_idx, valid.item_idx)
+            line["valid_rmse"] = float(np.sqrt(np.mean((np.clip(predicted, *self.ratings.scale) - valid.values) ** 2)))
+        self.history.append(line)
+
+    def _update(self, own: RidgeRows, other: RidgeRows, *, of_users: bool) -> float:
+        """Regress one side on the other, whose common bias goes into μ first; the sum of squared errors."""
+        at = self.factors if of_users else self.factors.transposed()
+        model, ridge = self.model, self.options.ridge
+        z, penalties = at.item_factors, np.full(model.n_factors, ridge.factors)
+        if model.biased:
+            common = np.average(at.item_bias, weights=self._weights(other))
+            at = replace(at, item_bias=at.item_bias - common * (other.counts > 0), mean=at.mean + float(common))
+            z, penalties = np.column_stack([z, np.ones(len(z))]), np.append(penalties, ridge.bias)
+        found = own.solve(z, at.mean + at.item_bias, penalties, by_count=ridge.by_count)
+        bias = found.x[:, -1] if model.biased else np.zeros(len(found.x))
+        at = replace(at, user_factors=found.x[:, : model.n_factors], user_bias=bias)
+        self.factors = at if of_users else at.transposed()
+        return found.squared_error
+
+    def _weights(self, side: RidgeRows) -> FloatArray:
+        """n^w of each row (d,), 0 for rows without a rating, which cost nothing."""
+        rated = side.counts > 0
+        return np.where(rated, side.counts if self.options.weighted else 1, 0).astype(float)
+
+    def _penalty(self) -> float:
+        ridge, total = self.options.ridge, 0.0
+        for side, factors, bias in (
+            (self.users, self.factors.user_factors, self.factors.user_bias),
+            (self.items, self.factors.item_factors, self.factors.item_bias),
+        ):
+            size = ridge.factors * np.einsum("dk,dk->d", factors, factors) + ridge.bias * bias**2
+            total += float(self._weights(side) @ size)
+        return total
+
+
+def first_factors(ratings: Ratings, model: Model, seed: int) -> Factors:
+    """Where to begin: users at random, as large as the ratings vary; without biases the first factor carries μ."""
+    m, n, k = ratings.n_users, ratings.n_items, model.n_factors
+    spread = float(np.sqrt(np.std(ratings.values)))
+    P = np.random.default_rng(seed).normal(0.0, 0.3 * spread, (m, k))
+    if not model.biased:
+        P[:, 0] += np.sqrt(abs(ratings.mean))
+    return Factors(P, np.zeros((n, k)), np.zeros(m), np.zeros(n), ratings.mean if model.biased else 0.0)
+
+
+def _message(status: Status, sweeps: int) -> str:
+    made = f"{sweeps} sweep{'' if sweeps == 1 else 's'}"
+    return {
+        Status.CONVERGED: f"Minimum found after {made}.",
+        Status.LIMIT: f"Not at a minimum within the limit of {made}.",
+        Status.STOPPED: f"Stopped on request after {made}.",
+    }[status]

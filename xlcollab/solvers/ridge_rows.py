@@ -1,0 +1,99 @@
+"""Many ridge regressions at once: every user's on the items' factors, or every item's on the users'.
+
+    x_u = argmin Σ_j (y_uj − x·z_j)² + n_u^w Σ_a λ_a x_a²  =  (Z_uᵀ Z_u + n_u^w diag λ)⁻¹ Z_uᵀ y_u
+
+Rows are sorted by their number of ratings and padded to blocks of nearly equal length, so that each block is a few
+batched array operations and no Python loop runs over rows. Memory: about 12 bytes a rating, 24 for both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from xlcollab.model import FloatArray, IntArray
+
+__all__ = ["Regressed", "RidgeRows"]
+
+CELLS = 1 << 13  # padded ratings of a block, whose regressors then stay near the processor
+LONGEST = 1.1  # how many times the shortest row of a block, beside a few ratings
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """B rows of at most L ratings: ``columns`` (B, L), where ``n_columns`` is padding, and ``values`` (B, L)."""
+
+    rows: IntArray
+    columns: IntArray
+    values: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Regressed:
+    """``x`` (d, K), zeros for rows without a rating, and Σe² over all ratings."""
+
+    x: FloatArray
+    squared_error: float
+
+
+@dataclass(frozen=True, eq=False)
+class RidgeRows:
+    """One side's ratings: d rows, ``counts`` (d,) of ratings each."""
+
+    counts: IntArray
+    n_columns: int
+    blocks: tuple[_Block, ...]
+
+    @classmethod
+    def of(cls, row_idx: IntArray, column_idx: IntArray, values: FloatArray, shape: tuple[int, int]) -> RidgeRows:
+        """From N ratings as positions and values; ``shape`` is (rows, columns)."""
+        n_rows, n_columns = shape
+        counts = np.bincount(row_idx, minlength=n_rows).astype(np.int32)
+        by_row = np.argsort(row_idx, kind="stable")
+        starts = np.cumsum(counts) - counts
+        blocks = []
+        for rows in _alike(counts):
+            length = int(counts[rows[-1]])
+            place = np.arange(length)
+            inside = place < counts[rows][:, None]  # (B, L)
+            ratings = by_row[np.where(inside, starts[rows][:, None] + place, 0)]
+            columns = np.where(inside, column_idx[ratings], n_columns).astype(np.int32)
+            blocks.append(_Block(rows, columns, np.where(inside, values[ratings], 0.0)))
+        return cls(counts, n_columns, tuple(blocks))
+
+    def solve(self, z: FloatArray, offset: FloatArray, penalties: FloatArray, *, by_count: bool) -> Regressed:
+        """Every row's regression of r − ``offset`` (columns,) on ``z`` (columns, K), with ``penalties`` λ (K,)."""
+        K = z.shape[1]
+        x, squared_error = np.zeros((len(self.counts), K)), 0.0
+        z, offset = np.vstack([z, np.zeros(K)]), np.append(offset, 0.0)  # what padding points to
+        diagonal = np.arange(K)
+        for block in self.blocks:
+            zb = z[block.columns]  # (B, L, K)
+            y = block.values - offset[block.columns]
+            gram = zb.swapaxes(1, 2) @ zb  # (B, K, K)
+            linear = (y[:, None, :] @ zb)[:, 0]  # (B, K)
+            weight = self.counts[block.rows, None] if by_count else 1
+            shrink = np.broadcast_to(penalties * weight, linear.shape)
+            gram[:, diagonal, diagonal] += shrink
+            found = np.linalg.solve(gram, linear[:, :, None])[:, :, 0]
+            x[block.rows] = found
+            # At the minimum Σe² + Σλx² = Σy² − x·linear.
+            squared_error += float(np.sum(y * y) - np.sum(found * linear) - np.sum(shrink * found * found))
+        return Regressed(x, squared_error)
+
+
+def _alike(counts: IntArray) -> Iterator[IntArray]:
+    """The rows with ratings, in groups of nearly equal numbers of them, the fewest first."""
+    order = np.argsort(counts, kind="stable").astype(np.int32)
+    order = order[counts[order] > 0]
+    sizes = counts[order]
+    at = 0
+    while at < len(order):
+        longest = np.searchsorted(sizes, LONGEST * sizes[at] + 4, side="right")
+        # The last row of a group says how long all of its rows are.
+        cells = sizes[at:longest].astype(np.int64) * np.arange(1, longest - at + 1)
+        end = at + max(1, int(np.searchsorted(cells, CELLS, side="right")))
+        yield order[at:end]
+        at = end
