@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -72,8 +73,7 @@ class Sheets:
         """The blocks of formulas of a sheet."""
         key = sheet.casefold()
         if key not in self._blocks:
-            found = self._sheets[key]
-            self._blocks[key] = find_blocks(found.name, found.cells) if found.has_formulas else []
+            self._blocks[key] = _blocks_of(self._sheets[key])
         return self._blocks[key]
 
     @cached_property
@@ -164,6 +164,20 @@ class Sheets:
     def cell_of(self, sheet: str, row: int, col: int) -> str:
         """'Sheet1!B2'."""
         return f"{self.name_of(sheet)}!{address(row, col)}"
+
+
+# Found once for compiling a model and for computing its dependents; a sheet that was patched has other cells.
+_FOUND: WeakKeyDictionary[Sheet, tuple[Mapping[tuple[int, int], Cell], list[Block]]] = WeakKeyDictionary()
+
+
+def _blocks_of(sheet: Sheet) -> list[Block]:
+    if not sheet.has_formulas:
+        return []
+    cells, blocks = _FOUND.get(sheet, (None, []))
+    if cells is not sheet.cells:
+        blocks = find_blocks(sheet.name, sheet.cells)
+        _FOUND[sheet] = sheet.cells, blocks
+    return blocks
 
 
 def _table_rows(items: tuple[str, ...], area: Area, top: int, bottom: int) -> tuple[int, int]:
