@@ -250,6 +250,13 @@ class Fit:
             return float("nan"), float("nan")
         return self.uncertainty.quantile((1 - level) / 2), self.uncertainty.quantile((1 + level) / 2)
 
+    def factors_of(self, users: tuple[Label, ...], items: tuple[Label, ...]) -> Factors:
+        """The factors of these users and items, in their order; the average ones for those that the fit does not know.
+
+        Raises `FitError` where the fit has no factors.
+        """
+        return self._with_average.rows(self.ratings.user_position(users), self.ratings.item_position(items))
+
     @cached_property
     def _with_average(self) -> Factors:
         """The factors with the average user and item appended, where position −1 finds them."""

@@ -20,7 +20,7 @@ from xlcollab.errors import (
     UnratedLabelWarning,
 )
 from xlcollab.fitted import Fit, load, pairs_predicted
-from xlcollab.model import Model
+from xlcollab.model import Factors, Model
 from xlcollab.model_file import is_model_file
 from xlcollab.objective import overshoot
 from xlcollab.progress import OnProgress
@@ -57,6 +57,7 @@ def fit(
     strict: bool = False,
     on_progress: OnProgress | None = None,
     clip: bool = True,
+    start: Fit | None = None,
     **options: Any,
 ) -> Fit:
     """Fit a model to ratings.
@@ -69,7 +70,7 @@ def fit(
         The model, or its fields. What is given beside a model replaces its fields; what is not given is the solver's
         own default (scipy: a dot product of five factors, as on the lesson's sheet).
     solver
-        ``scipy``, ``torch`` or ``bayes``; None takes the one made for predicting.
+        ``scipy``, ``torch``, ``bayes`` or ``als``; None takes the one made for predicting.
     seed
         A whole number, 0 or more. The same seed gives the same result on the same machine, bit for bit.
     valid, valid_pct
@@ -81,12 +82,20 @@ def fit(
         Called now and then with a `Progress`; True stops, and the best so far is returned.
     clip
         Whether the fit's predictions keep to the scale of the ratings.
+    start
+        A fit of other ratings, or with other options, whose factors to start from; users and items that it does not
+        know start as its average ones. Model, solver and options that are not given are its own. als and scipy can
+        start so, and find the minimum that is nearest; `xlcollab.updating.update` adds ratings to a fit.
     options
         The solver's own (`xlcollab.solvers.solver_options`).
 
     Raises `FitError` where all ratings are equal, `OptionError` for a setting that does not exist or does not go with
     the others. Warns of users and items without a rating, and of more factors than the ratings can hold.
     """
+    if start is not None:
+        model = start.model if model is None else model
+        options = {**(start.options if solver in {None, start.solver} else {}), **options}
+        solver = start.solver if solver is None else solver
     name = DEFAULT_SOLVER if solver is None else solver
     method = make_solver(name, **options)
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
@@ -98,8 +107,11 @@ def fit(
         ratings, valid = ratings.split(valid_pct=valid_pct, seed=seed)
     model = _model(method, model, ratings, n_factors=n_factors, biased=biased, y_range=y_range)
     _check(ratings, model)
+    warm = {} if start is None else {"start": _start(start, method, model, ratings)}
     started = time.perf_counter()
-    solution = method.solve(ratings, model, valid=_aligned(valid, ratings), seed=int(seed), on_progress=on_progress)
+    solution = method.solve(
+        ratings, model, valid=_aligned(valid, ratings), seed=int(seed), on_progress=on_progress, **warm
+    )
     seconds = time.perf_counter() - started
     if strict and not solution.status.ok:
         raise NotConvergedError(solution.message)
@@ -120,6 +132,17 @@ def _model(method: Solver, model: Model | None, ratings: Ratings, **given: Any) 
     if model.at_most and not getattr(method, "chooses_factors", False):
         raise OptionError(f"Solver {method.name!r} takes the number of factors that it is given: leave at_most out.")
     return model
+
+
+def _start(start: Fit, method: Solver, model: Model, ratings: Ratings) -> Factors:
+    """The factors of ``start`` for the users and items of ``ratings``, the average ones for those it does not know."""
+    if not getattr(method, "starts_warm", False):
+        raise OptionError(
+            f"Solver {method.name!r} cannot start from another fit: leave start out, or choose als or scipy."
+        )
+    if start.model != model:
+        raise OptionError(f"start is a model of {start.model.name}, which is no start for {model.name}.")
+    return start.factors_of(ratings.users, ratings.items)
 
 
 def _fit_of(solution: Solution, ratings: Ratings, model: Model, **known: Any) -> Fit:

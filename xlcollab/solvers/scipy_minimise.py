@@ -14,7 +14,7 @@ after centring rows and columns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -55,6 +55,7 @@ class ScipySolver:
     """
 
     name: ClassVar[str] = "scipy"
+    starts_warm: ClassVar[bool] = True
 
     restarts: int | None = None
     penalty: float = 0.0
@@ -74,14 +75,17 @@ class ScipySolver:
         valid: Ratings | None = None,  # noqa: ARG002 -- part of the protocol; never looked at
         seed: int = 0,
         on_progress: OnProgress | None = None,
+        start: Factors | None = None,
     ) -> Solution:
-        """The least minimum found."""
+        """The least minimum found; with ``start`` the one that it leads to."""
         self._check(model)
         if self.penalty == 0 and model.y_range is None and self.method != "l-bfgs-b":
             factors = _interpolated(ratings, model)
             if factors is not None:
                 return Solution(factors, Status.CONVERGED, EXACT, 0, [])
         task = _Task.of(self, ratings, model)
+        if start is not None:
+            task = replace(task, start=start, effort=Effort(1, 1, 1))
         search = Search(task.way, task.first, task.effort, ratings, seed, on_progress)
         search.run()
         factors = task.answer(search.best.factors)
@@ -132,6 +136,7 @@ class _Task:
     shape: tuple[int, int]
     peeled: Peeled | None  # who was set aside; None under a penalty and for L-BFGS, which take everybody
     proved: bool  # no blanks, so that the first start is the global minimum
+    start: Factors | None = None  # of all members, where a caller names one
 
     @classmethod
     def of(cls, options: ScipySolver, ratings: Ratings, model: Model) -> _Task:
@@ -170,6 +175,9 @@ class _Task:
 
     def first(self, generator: np.random.Generator, spread: float) -> Factors:
         """Factors to start from."""
+        if self.start is not None:
+            keep = (self.peeled.users, self.peeled.items) if self.peeled is not None else (slice(None), slice(None))
+            return self.start.rows(*keep)
         return first_factors(self.model, *self.pairs, self.shape, generator, spread)
 
     def answer(self, found: Factors) -> Factors:

@@ -1,0 +1,143 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from xlcollab.errors import OptionError
+from xlcollab.fitting import fit
+from xlcollab.model import Model
+from xlcollab.ratings import Ratings
+from xlcollab.updating import joined, update
+
+WARM = [
+    ("als", {"weighted": False, "penalty": 3.0, "tolerance": 1e-9, "max_sweeps": 2000}),
+    ("als", {"penalty": 0.1, "tolerance": 1e-9, "max_sweeps": 2000}),
+    ("scipy", {"penalty": 3.0, "restarts": 1}),
+    ("scipy", {"penalty": 3.0, "restarts": 1, "method": "l-bfgs-b"}),
+]
+
+
+@pytest.fixture(scope="module")
+def everything():
+    """Ratings of two factors by 60 users."""
+    g = np.random.default_rng(0)
+    table = 3 + 0.5 * g.normal(size=(60, 1)) + 0.4 * g.normal(size=40) + g.normal(size=(60, 2)) @ g.normal(size=(2, 40))
+    users, items = np.nonzero(g.random(table.shape) < 0.5)
+    values = table[users, items] + 0.2 * g.normal(size=len(users))
+    return Ratings(tuple(range(60)), tuple(f"i{n}" for n in range(40)), users, items, values)
+
+
+@pytest.fixture(scope="module")
+def parts(everything):
+    """(before, new): before without users 57 to 59 and item i39; new holds them and a twentieth of the rest."""
+    g = np.random.default_rng(1)
+    new = (everything.user_idx >= 57) | (everything.item_idx == 39) | (g.random(len(everything)) < 0.05)
+    users, items, values = (np.array(column, dtype=object) for column in everything.to_frame().to_numpy().T)
+    before, after = (
+        Ratings.from_arrays(users[at].tolist(), items[at].tolist(), values[at].astype(float)) for at in (~new, new)
+    )
+    return before, after
+
+
+class TestJoined:
+    def test_holds_the_ratings_of_both(self, everything, parts):
+        before, new = parts
+        both = joined(before, new)
+        assert both.equals(everything)
+        assert both.users[: before.n_users] == before.users
+        np.testing.assert_array_equal(both.user_idx[: len(before)], before.user_idx)
+
+    def test_replaces_what_is_rated_anew(self):
+        old = Ratings((1, 2), ("a", "b"), [0, 1], [0, 1], [1.0, 2.0], user_names={1: "Ann"})
+        new = Ratings((2, 3), ("b", "c"), [0, 1], [0, 1], [5.0, 4.0], user_names={3: "Cay"})
+        both = joined(old, new)
+        assert both.equals(Ratings((1, 2, 3), ("a", "b", "c"), [0, 1, 2], [0, 1, 2], [1.0, 5.0, 4.0]))
+        assert both.user_names == {1: "Ann", 3: "Cay"}
+
+    def test_keeps_times_only_where_all_are_known(self):
+        old = Ratings((1,), ("a",), [0], [0], [1.0], timestamps=np.array([7]))
+        new = Ratings((1,), ("b",), [0], [0], [2.0], timestamps=np.array([9]))
+        assert joined(old, new).timestamps.tolist() == [7, 9]
+        assert joined(old, Ratings((1,), ("b",), [0], [0], [2.0])).timestamps is None
+
+
+class TestUpdate:
+    @pytest.mark.parametrize(("solver", "options"), WARM)
+    def test_ends_where_a_fit_from_scratch_ends_after_fewer_iterations(self, parts, everything, solver, options):
+        before, new = parts
+        made = update(fit(before, Model(2, biased=True), solver=solver, **options), new)
+        scratch = fit(everything, Model(2, biased=True), solver=solver, **options)
+        assert made.converged
+        assert scratch.converged
+        items = list(everything.items)
+        for user in (0, 30, 59):
+            np.testing.assert_allclose(made.predict(user, items), scratch.predict(user, items), atol=0.01)
+        assert made.rmse == pytest.approx(scratch.rmse, abs=1e-4)
+        fewer = made.iterations < scratch.iterations
+        assert fewer or (options.get("method") is None and solver == "scipy" and made.iterations == scratch.iterations)
+        assert made.options == options
+
+    @pytest.mark.parametrize(("solver", "options"), [("bayes", {}), ("torch", {"epochs": 3})])
+    def test_fits_anew_where_the_solver_cannot_start_warm(self, parts, everything, solver, options):
+        before, new = parts
+        model = Model(2, biased=True) if solver == "torch" else None  # its own has a range that new ratings may leave
+        first = fit(before, model, solver=solver, seed=3, **options)
+        made = update(first, new)
+        assert made.ratings.equals(everything)
+        assert (made.solver, made.seed, made.options, made.model) == (solver, 3, options, first.model)
+        again = fit(made.ratings, first.model, solver=solver, seed=3, **options)
+        np.testing.assert_array_equal(made.predict_matrix(), again.predict_matrix())
+
+    def test_takes_a_frame(self, parts):
+        made = fit(parts[0], Model(1, biased=True), solver="als")
+        more = update(made, pd.DataFrame({"user": ["new"], "item": ["i3"], "rating": [4.0]}))
+        assert more.ratings.users[-1] == "new"
+        assert len(more.ratings) == len(made.ratings) + 1
+        assert "new" not in made.ratings.users
+
+    def test_what_was_held_out_stays_so_unless_it_is_rated_now(self, everything):
+        made = fit(everything, Model(1, biased=True), solver="als", valid_pct=0.2)
+        one = made.valid.select([0]).to_frame()
+        more = update(made, one)
+        assert len(more.valid) == len(made.valid) - 1
+        assert len(more.ratings) == len(made.ratings) + 1
+        assert more.valid_rmse is not None
+
+    def test_stops_when_told(self, parts):
+        made = update(fit(parts[0], solver="als"), parts[1], on_progress=lambda progress: True)
+        assert not made.converged
+
+
+class TestStart:
+    def test_from_a_minimum_is_there_at_once(self, everything):
+        options = {"penalty": 3.0, "restarts": 1}
+        made = fit(everything, Model(2, biased=True), solver="scipy", **options)
+        again = fit(everything, start=made)
+        assert again.options == options
+        assert again.iterations <= 2 < made.iterations
+        np.testing.assert_allclose(again.predict_matrix(), made.predict_matrix(), atol=1e-6)
+
+    def test_an_unpenalised_minimum_is_one_too(self, lesson_ratings):
+        made = fit(lesson_ratings, Model(3), solver="scipy")
+        again = fit(lesson_ratings, start=made)
+        assert again.rmse == pytest.approx(made.rmse, abs=1e-9)
+        assert again.iterations < made.iterations
+
+    def test_may_come_from_another_solver(self, everything):
+        made = fit(everything, Model(2, biased=True), solver="bayes")
+        again = fit(everything, solver="als", start=made, weighted=False, penalty=0.5)
+        assert again.solver == "als"
+        assert again.options == {"weighted": False, "penalty": 0.5}
+        assert again.iterations < fit(everything, made.model, solver="als", weighted=False, penalty=0.5).iterations
+
+    def test_must_be_of_the_same_model(self, everything):
+        made = fit(everything, Model(2, biased=True), solver="als")
+        with pytest.raises(
+            OptionError, match="start is a model of bias, 2 factors, which is no start for bias, 3 factors"
+        ):
+            fit(everything, n_factors=3, start=made)
+
+    @pytest.mark.parametrize("solver", ["bayes", "torch"])
+    def test_is_refused_by_solvers_that_cannot(self, everything, solver):
+        made = fit(everything, Model(2, biased=True), solver="als")
+        with pytest.raises(OptionError, match=f"Solver '{solver}' cannot start from another fit"):
+            fit(everything, solver=solver, start=made)

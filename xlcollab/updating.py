@@ -1,0 +1,93 @@
+"""``update(fit, new) -> Fit``: a fit brought up to date with further ratings."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xlcollab.coding import merge_duplicates, positions_of
+from xlcollab.fitted import Fit
+from xlcollab.fitting import fit
+from xlcollab.grid import Spot
+from xlcollab.labels import Label
+from xlcollab.progress import OnProgress
+from xlcollab.ratings import Ratings, as_ratings
+from xlcollab.solvers import solver_class
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["joined", "update"]
+
+
+def update(
+    made: Fit,
+    new: Ratings | pd.DataFrame | str | os.PathLike[str],
+    *,
+    strict: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Fit:
+    """The fit of its own ratings and the ``new`` ones together, with the same model, solver, options and seed.
+
+    New users and items may appear; a rating that is there already is replaced. What was held out stays held out, unless
+    it is rated now. Solvers that can (als, scipy) start from the factors that were found, and need fewer iterations;
+    the others fit anew, bayes without searching for the number of factors again. For one user or item who is new
+    `Fit.fold_in_user` and `Fit.fold_in_item` are enough. Raises what `fit` raises.
+    """
+    ratings = joined(made.ratings, as_ratings(new))
+    return fit(
+        ratings,
+        made.model,
+        solver=made.solver,
+        seed=made.seed,
+        valid=None if made.valid is None else _without(made.valid, ratings),
+        clip=made.clip,
+        start=made if getattr(solver_class(made.solver), "starts_warm", False) else None,
+        strict=strict,
+        on_progress=on_progress,
+        **made.options,
+    )
+
+
+def joined(ratings: Ratings, new: Ratings) -> Ratings:
+    """Both together; where both hold a rating of the same pair, the new one stays.
+
+    The users and items of ``ratings`` keep their positions, those that only ``new`` knows follow.
+    """
+    users, items = _longer(ratings.users, new.users), _longer(ratings.items, new.items)
+    columns = []
+    for own, others, labels, all_labels in (
+        (ratings.user_idx, new.user_idx, new.users, users),
+        (ratings.item_idx, new.item_idx, new.items, items),
+    ):
+        at = positions_of(labels, {label: position for position, label in enumerate(all_labels)})
+        columns.append(np.concatenate([own, at[others]]))
+    values = np.concatenate([ratings.values, new.values])
+    times = None
+    if ratings.timestamps is not None and new.timestamps is not None:
+        times = np.concatenate([ratings.timestamps, new.timestamps])
+    everything: dict[str, Any] = {"users": users, "items": items, "source": None}
+    everything |= {"user_names": {**ratings.user_names, **new.user_names}}
+    everything |= {"item_names": {**ratings.item_names, **new.item_names}}
+    keep, values = merge_duplicates(columns[0], columns[1], values, "last", lambda *_: "", _spot)
+    both = replace(ratings, user_idx=columns[0], item_idx=columns[1], values=values, timestamps=times, **everything)
+    return both if keep is None else both.select(keep)
+
+
+def _spot(at: int) -> Spot:
+    return Spot(f"Rating {at + 1}")
+
+
+def _longer(labels: tuple[Label, ...], more: tuple[Label, ...]) -> tuple[Label, ...]:
+    return tuple(dict.fromkeys((*labels, *more)))
+
+
+def _without(valid: Ratings, ratings: Ratings) -> Ratings:
+    """The held-out ratings of pairs that are not rated."""
+    user_idx, item_idx = ratings.positions(valid)
+    rated = ratings.user_idx.astype(np.int64) * ratings.n_items + ratings.item_idx
+    pairs = user_idx.astype(np.int64) * ratings.n_items + item_idx
+    return valid.select((user_idx < 0) | (item_idx < 0) | ~np.isin(pairs, rated))
