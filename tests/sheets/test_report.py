@@ -274,5 +274,5 @@ def test_held_out_ratings_may_come_with_labels_of_their_own(
 def test_users_and_items_without_a_rating_are_named_in_a_note(fit: Make, report: Write) -> None:
     table = Ratings((1, 2, 3), (10, 20, 30), np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([1.0, 3.0, 5.0]))
     notes = report(fit(table, Model(1, biased=True))).notes
-    assert "1 user has no rating to fit, and can only be predicted as the average one: 3." in notes
-    assert "1 item has no rating to fit, and can only be predicted as the average one: 30." in notes
+    assert "1 user has no rating to fit, and can only be predicted as the average one: 3" in notes
+    assert "1 item has no rating to fit, and can only be predicted as the average one: 30" in notes

@@ -8,19 +8,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from xlcollab.atomic import check_target
 from xlcollab.errors import OptionError
 from xlcollab.fitting import Fit, shown_fit
-from xlcollab.sheets import plan, theme
+from xlcollab.sheets import notes, plan
 from xlcollab.sheets.compare import compare_sheet
 from xlcollab.sheets.embeddings import can_be_spelled_out, embeddings_sheet
 from xlcollab.sheets.evaluation import MOST_ROWS, Evaluation, evaluation_sheet
 from xlcollab.sheets.filled import Filled
 from xlcollab.sheets.held_out import comparable
 from xlcollab.sheets.item_map import map_sheet, why_no_map
-from xlcollab.sheets.mirror import EXCEL_LIMIT, Mirror, fit_title, mirror_sheet, model_name
+from xlcollab.sheets.mirror import Mirror, fit_title, mirror_sheet
 from xlcollab.sheets.predictions import predictions_sheet
 from xlcollab.sheets.recommendations import recommendations_sheet
 from xlcollab.sheets.similar import similar_sheet
@@ -127,9 +125,9 @@ class _Sheets:
         self._add_held_out(mirrors, on_sheet)
         for mirror, there in zip(mirrors, on_sheet, strict=True):
             self._add_mirror(mirror, there, summary)
-        self._note_changing([mirror for mirror, there in zip(mirrors, on_sheet, strict=True) if there and mirror.live])
         self._add_workings(mirrors, on_sheet)
-        self._note_unrated()
+        live = [mirror for mirror, there in zip(mirrors, on_sheet, strict=True) if there and mirror.live]
+        self.notes += [*notes.about_changing(live), *notes.about_unrated(self.fits[0].ratings)]
         first = Summary(summary, mirrors, on_sheet, self.entries, self.notes, self.created)
         self.made.insert(0, summary_sheet(first))
         return self
@@ -196,45 +194,12 @@ class _Sheets:
             self._add(evaluation_sheet(evaluation), "Each held-out rating and what the fits predict for it")
 
     def _add_mirror(self, mirror: Mirror, there: bool, summary: str) -> None:
-        layout, name = mirror.layout, mirror.sheet
         if not there:
-            size = f"{layout.n_users:,} × {layout.n_items:,} cells are more than a sheet should hold"
-            reason = (
-                size if mirror.fit.predictor is None else f"{model_name(mirror.fit)} has no factors to put into cells"
-            )
-            self.notes.append(f"{name} has no sheet: {reason}.")
+            self.notes.append(notes.why_no_mirror(mirror))
             return
-        self._add(mirror_sheet(mirror, summary), f"The live model: {mirror.fit.model.name}")
-        if not mirror.live:
-            self.notes.append(
-                f"{name} holds predictions as values: {layout.n_users * layout.n_items:,} cells are above the "
-                f"{plan.LIVE_CELLS:,} up to which live formulas are written. Its RMSE is still a formula."
-            )
-        if not mirror.fit.penalised:
-            self.notes.append(
-                f"{name} is the least RMSE on the known ratings, without a penalty: no promise for blank cells."
-            )
-
-    def _note_changing(self, live: Sequence[Mirror]) -> None:
-        large = [mirror for mirror in live if mirror.layout.n_changing > EXCEL_LIMIT]
-        if large:
-            which = ", ".join(f"{mirror.sheet} ({mirror.layout.n_changing:,})" for mirror in large)
-            self.notes.append(
-                f"More changing cells than the {EXCEL_LIMIT} that the Solver which comes with Excel takes: {which}. "
-                "xlcollab solve takes any number."
-            )
-
-    def _note_unrated(self) -> None:
-        ratings = self.fits[0].ratings
-        for kind, labels, counts in (
-            ("user", ratings.users, ratings.user_counts),
-            ("item", ratings.items, ratings.item_counts),
-        ):
-            unrated = [theme.label_text(labels[position]) for position in np.flatnonzero(counts == 0).tolist()]
-            if unrated:
-                some = ", ".join(unrated[:5]) + (", …" if len(unrated) > 5 else "")
-                who = f"1 {kind} has" if len(unrated) == 1 else f"{len(unrated):,} {kind}s have"
-                self.notes.append(f"{who} no rating to fit, and can only be predicted as the average one: {some}.")
+        how = "The live model" if mirror.live else "The model, its predictions as values"
+        self._add(mirror_sheet(mirror, summary), f"{how}: {mirror.fit.model.name}")
+        self.notes += notes.about_mirror(mirror)
 
     def _add_workings(self, mirrors: Sequence[Mirror], on_sheet: Sequence[bool]) -> None:
         spelled = [
