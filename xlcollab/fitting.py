@@ -31,7 +31,7 @@ from xlcollab.solvers.base import Solution, Solver
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DEFAULT_SOLVER", "PLAIN_SOLVERS", "Fit", "fit", "is_saved_fit", "load", "shown_fit"]
+__all__ = ["DEFAULT_SOLVER", "PLAIN_SOLVERS", "Fit", "fit", "is_saved_fit", "load", "model_to_fit", "shown_fit"]
 
 DEFAULT_SOLVER = "bayes"
 """What ``fit(ratings)`` uses: the solver made for predicting."""
@@ -105,8 +105,7 @@ def fit(
         raise OptionError("Pass the ratings to hold out as valid, or a fraction as valid_pct, not both.")
     if valid_pct is not None:
         ratings, valid = ratings.split(valid_pct=valid_pct, seed=seed)
-    model = _model(method, model, ratings, n_factors=n_factors, biased=biased, y_range=y_range)
-    _check(ratings, model)
+    model = model_to_fit(method, ratings, model, n_factors=n_factors, biased=biased, y_range=y_range)
     warm = {} if start is None else {"start": _start(start, method, model, ratings)}
     started = time.perf_counter()
     solution = method.solve(
@@ -122,8 +121,11 @@ def fit(
     return replace(made, valid=valid, valid_rmse=_held_out_rmse(made, valid) if len(valid) else None)
 
 
-def _model(method: Solver, model: Model | None, ratings: Ratings, **given: Any) -> Model:
-    """The model that the solver is to fit: the caller's, or the solver's own, with the fields that were given."""
+def model_to_fit(method: Solver, ratings: Ratings, model: Model | None, **given: Any) -> Model:
+    """The model that the solver is to fit: the caller's, or the solver's own, with the fields that were given.
+
+    Raises what `fit` raises for ratings that it cannot be fitted to.
+    """
     if model is None:
         model = method.default_model(ratings) if len(ratings) else Model()
     if given["n_factors"] is not None:
@@ -131,6 +133,7 @@ def _model(method: Solver, model: Model | None, ratings: Ratings, **given: Any) 
     model = replace(model, **{name: value for name, value in given.items() if value is not None})
     if model.at_most and not getattr(method, "chooses_factors", False):
         raise OptionError(f"Solver {method.name!r} takes the number of factors that it is given: leave at_most out.")
+    _check(ratings, model)
     return model
 
 
