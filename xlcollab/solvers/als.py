@@ -69,9 +69,9 @@ class AlsSolver:
         """The penalties of every row."""
         return Ridge(self.penalty, self.bias_penalty or self.penalty / 3, self.weighted)
 
-    def default_model(self, ratings: Ratings) -> Model:  # noqa: ARG002 -- part of the protocol
-        """Twenty factors and biases."""
-        return Model(n_factors=20, biased=True)
+    def default_model(self, ratings: Ratings) -> Model:
+        """Biases and twenty factors, or a third of the users or items where those are few."""
+        return Model(n_factors=min(20, max(1, min(ratings.n_users, ratings.n_items) // 3)), biased=True)
 
     def solve(
         self,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 
 from xlcollab.errors import FitError, OptionError
-from xlcollab.model import Model, canonical
+from xlcollab.model import Model, canonical, with_average_rows
 from xlcollab.progress import OnProgress
 from xlcollab.solvers.base import NoFactors, Solution, Status
 from xlcollab.solvers.torch_callbacks import Callback, EarlyStopping, KeepBest, ReportProgress, StopWhenNotFinite
@@ -140,7 +140,10 @@ class TorchSolver:
         if isinstance(training.stopped_by, StopWhenNotFinite):
             raise FitError(f"The loss ran out of bounds in epoch {training.epoch}: lr={self.lr:g} is too high.")
         if isinstance(module, EmbeddingDotBias):
-            factors, predictor = canonical(model, module.factors(), centre=False), None
+            found = module.factors()
+            if not model.biased:  # where zeros would predict 0, not the mean
+                found = with_average_rows(found, ratings.user_counts > 0, ratings.item_counts > 0)
+            factors, predictor = canonical(model, found, centre=False), None
         else:
             predictor = TrainedNetwork(self.network or Network(), module)
             factors = NoFactors(predictor.name)
