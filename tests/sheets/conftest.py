@@ -119,3 +119,17 @@ def table() -> Callable[[Path, str, str], list[dict[str, Any]]]:
         return found
 
     return rows
+
+
+class Network:
+    """A predictor without factors."""
+
+    name = "a network of 2 layers"
+
+    def predict_pairs(self, user_idx: Any, item_idx: Any) -> Any:
+        return 3.0 + 0.1 * np.asarray(user_idx) - 0.05 * np.asarray(item_idx)
+
+
+@pytest.fixture
+def network() -> Network:
+    return Network()
