@@ -1,10 +1,9 @@
-"""Solving: the lesson's gradient against hand-written NumPy, and models far beyond what Excel's add-in takes.
+"""Solving models far beyond what Excel's add-in takes; `bench_formula.py` times the formulas and their gradients.
 
-    python tests/benchmarks/bench_solve.py [REPEATS]
+    python tests/benchmarks/bench_solve.py
 
-Asked for: one value and gradient of dotprod through the compiled program within 3 times of NumPy (measured where
-../shared is there); a 500×200 crosstab with 5 factors (3,500 changing cells, 100,000 predictions as formulas) and a
-linear program of 10,000 variables × 2,000 constraints solved in seconds. Exit code 1 where the ratio is missed.
+Asked for: a 500×200 crosstab with 5 factors (3,500 changing cells, 100,000 predictions as formulas) and a linear
+program of 10,000 variables × 2,000 constraints solved in seconds. Exit code 1 where one of them is not solved.
 LibreOffice's and Gnumeric's own solvers have no command line that runs them, and are not timed.
 """
 
@@ -12,64 +11,31 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
-from timing import ratio
 
-from xlcollab.excel_solver.assemble import assemble
 from xlcollab.excel_solver.model import Constraint, Engine, Relation, Sense, SolverModel
-from xlcollab.excel_solver.names import minimise_model, read_models, solver_names
+from xlcollab.excel_solver.names import minimise_model, solver_names
 from xlcollab.excel_solver.solve import solve
 from xlcollab.xlsx.cells import Area, address, column_letters
 from xlcollab.xlsx.newsheet import NewSheet
 from xlcollab.xlsx.workbook import Workbook
 
-COURSE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "collab_filter.xlsx"
-MOST = 3.0
+SOLVED = (0, 1, 2, 14)
+"""Excel's codes for a solution, found or converged to."""
 
 
-def main(repeats: int) -> int:
-    """Print the ratio and the seconds; 0 when the ratio holds."""
-    missed = COURSE.exists() and gradient(repeats) > MOST
+def main() -> int:
+    """Print the seconds; 0 when all are solved."""
+    unsolved = 0
     for title, make in (("crosstab 500×200, 5 factors", crosstab), ("LP 10,000×2,000", linear_program)):
         book = make()
         began = time.perf_counter()
         (model,) = solve(book).models
         seconds = time.perf_counter() - began
         print(f"{title}: {seconds:.1f} s, {model.value:.6g}, code {model.code}, {model.evaluations} evaluations")
-    return int(missed)
-
-
-def gradient(repeats: int) -> float:
-    """Program ÷ NumPy for one value and gradient of the lesson's RMSE."""
-    book = Workbook.open(COURSE)
-    model = next(model for model in read_models(book) if model.sheet == "dotprod")
-    problem, program = assemble(book, model)
-    rows = book.sheet("dotprod").values(Area.parse("H2:V16"))
-    ratings = np.array([[np.nan if value is None else value for value in row] for row in rows], float)
-    known = ~np.isnan(ratings)
-    ratings = np.where(known, ratings, 0.0)
-    count = known.sum()
-
-    def by_hand(x: np.ndarray) -> tuple[float, np.ndarray]:
-        items, users = x[:75].reshape(5, 15), x[75:].reshape(15, 5)
-        miss = known * (users @ items - ratings)
-        rmse = np.sqrt((miss * miss).sum() / count)
-        back = miss / (rmse * count)
-        return rmse, np.r_[(users.T @ back).ravel(), (back @ items.T).ravel()]
-
-    one, x = np.ones(1), problem.start
-    assert np.isclose(program.value_and_gradient(x, one)[0], by_hand(x)[0])
-    assert np.allclose(program.value_and_gradient(x, one)[1], by_hand(x)[1])
-    times = 2000
-    measured = ratio(
-        "value and gradient of dotprod, hand-written NumPy",
-        lambda: [program.value_and_gradient(x, one) for _ in range(times)],
-        lambda: [by_hand(x) for _ in range(times)],
-        repeats=repeats,
-    )
-    return 1 / measured.of_least
+        unsolved += model.code not in SOLVED
+    return int(unsolved > 0)
 
 
 def crosstab(m: int = 500, n: int = 200, k: int = 5) -> Workbook:
@@ -154,4 +120,4 @@ def _book(sheet: NewSheet, model: SolverModel) -> Workbook:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 5))
+    sys.exit(main())
