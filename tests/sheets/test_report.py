@@ -150,6 +150,24 @@ def test_new_sheets_follow_the_books_own_and_colliding_names_are_numbered(
     assert names[2:] == list(written.sheets)
 
 
+def test_every_sheet_of_a_report_gives_way_to_one_of_the_same_name(
+    fit: Make, ratings: Make, report: Write, tmp_path: Path, wrong_values: Make, sure: Any
+) -> None:
+    train, valid = ratings().split(0.2, seed=1)
+    made = fit(train, Model(2), valid=valid, valid_rmse=1.0, uncertainty=sure)
+    names = report(made).sheets
+    assert len(names) == 10
+    book = Workbook.new()
+    for name in names:
+        sheet = NewSheet(name.upper())
+        sheet.cell(1, 1, 5.0)
+        book.add(sheet)
+    book.save(tmp_path / "taken.xlsx")
+    written = report(made, book=unmark(tmp_path / "taken.xlsx"))
+    assert written.sheets == tuple(f"{name} (2)" for name in names)
+    assert wrong_values(written.path) == []
+
+
 def test_a_second_run_replaces_its_own_sheets_and_only_them(fit: Make, report: Write, own_book: Path) -> None:
     first = report([fit(solver="als"), fit()], book=own_book)
     second = report(fit(), book=first.path, path=first.path)
@@ -187,24 +205,33 @@ def test_the_course_workbook_keeps_its_parts(fit: Make, report: Write, shared: P
     }
 
 
-def test_no_formula_is_volatile_or_reaches_outside(fit: Make, report: Write, sure: Any) -> None:
-    book = Workbook.open(report([fit(solver="scipy"), fit(uncertainty=sure)]).path)
+@pytest.fixture
+def whole(fit: Make, ratings: Make, report: Write, sure: Any) -> Report:
+    """A report with every sheet there is."""
+    train, valid = ratings().split(0.2, seed=1)
+    held_out = {"valid": valid, "valid_rmse": 1.0}
+    written = report([fit(train, solver="scipy", **held_out), fit(train, uncertainty=sure, **held_out)])
+    assert len(written.sheets) == 11
+    return written
+
+
+def test_no_formula_is_volatile_or_reaches_outside(whole: Report) -> None:
+    book = Workbook.open(whole.path)
     formulas = [cell.formula.text for sheet in book.sheets for cell in sheet.cells.values() if cell.formula]
     assert len(formulas) > 1000
     for word in ("OFFSET(", "INDIRECT(", "NOW(", "TODAY(", "RAND", "[", "_xlfn", "#REF!"):
         assert not any(word in text for text in formulas)
 
 
-def test_every_formula_carries_a_value(fit: Make, report: Write) -> None:
-    book = Workbook.open(report([fit(solver="scipy"), fit()]).path)
+def test_every_formula_carries_a_value(whole: Report) -> None:
+    book = Workbook.open(whole.path)
     assert all(cell.value is not None for sheet in book.sheets for cell in sheet.cells.values() if cell.formula)
 
 
-def test_no_cells_are_merged_and_every_sheet_can_be_printed(fit: Make, report: Write) -> None:
-    written = report([fit(solver="scipy"), fit()])
-    book = Workbook.open(written.path)
+def test_no_cells_are_merged_and_every_sheet_can_be_printed(whole: Report) -> None:
+    book = Workbook.open(whole.path)
     assert all(sheet.merged == [] for sheet in book.sheets)
-    with ZipFile(written.path) as package:
+    with ZipFile(whole.path) as package:
         for sheet in book.sheets:
             xml = package.read(sheet.part)
             assert b'<pageSetUpPr fitToPage="1"/>' in xml
