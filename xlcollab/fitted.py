@@ -17,6 +17,7 @@ from xlcollab.answers.fold_in import Regressions
 from xlcollab.answers.newcomer import Newcomer
 from xlcollab.answers.ranking import Seen, best_unseen
 from xlcollab.answers.similarity import most_similar
+from xlcollab.answers.unknown import predicted_somehow
 from xlcollab.errors import FitError, OptionError, RatingsError, UnknownLabelError
 from xlcollab.model import Factors, FloatArray, IntArray, Model, predict_all, predict_pairs
 from xlcollab.plots import plot_calibration, plot_history, plot_predictions
@@ -227,13 +228,12 @@ class Fit:
     def predict_positions(self, user_idx: IntArray, item_idx: IntArray, *, clip: bool | None = None) -> FloatArray:
         """r̂ (N,) for positions; −1 stands for someone unknown, who is predicted as the average one.
 
-        A ``predictor`` knows no average user: there the mean rating is the prediction.
+        A ``predictor`` knows no average user: there it is the mean of what it predicts (`answers.unknown`).
         """
         if self.predictor is None:
             return self._clipped(predict_pairs(self.model, self._with_average, user_idx, item_idx), clip)
-        known = (user_idx >= 0) & (item_idx >= 0)
-        values = np.full(len(user_idx), self.ratings.mean)
-        values[known] = self.predictor.predict_pairs(user_idx[known], item_idx[known])
+        shape = (self.ratings.n_users, self.ratings.n_items)
+        values = predicted_somehow(self.predictor, user_idx, item_idx, shape, self.ratings.mean)
         return self._clipped(values, clip)
 
     def interval_positions(
