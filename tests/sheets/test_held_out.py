@@ -191,7 +191,7 @@ def test_more_rows_than_a_table_should_hold_leave_compare_with_values(
     fits: list[Any], report: Make, table: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     live = table(report(fits).path, "Compare", "RMSE, held out")
-    monkeypatch.setattr("xlcollab.sheets.report.MOST_ROWS", 5)
+    monkeypatch.setattr(evaluation, "MOST_ROWS", 5)
     written = report(fits)
     assert "Evaluation" not in written.sheets
     assert any(note.startswith("Evaluation is left out: ") for note in written.notes)

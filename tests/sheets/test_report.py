@@ -245,12 +245,16 @@ def test_labels_that_look_like_formulas_stay_text_and_dates_stay_dates(
     items = [dt.date(2020, 1, day) for day in range(1, 5)]
     pairs = [(user, item) for user in users for item in items if (user, item) != ("plain", items[0])]
     table = Ratings.from_arrays([u for u, _ in pairs], [i for _, i in pairs], [1.0 + n % 5 for n in range(len(pairs))])
-    written = report(fit(table, Model(2)))
+    written = report(fit(table, Model(2), valid=table.select(range(0, 15, 2)), valid_rmse=1.0))
     cells = Workbook.open(written.path).sheet("torch").cells
     labels = [cells[row, 4].value for row in range(2, 7)]
     assert labels == list(table.users)
     assert cells[1, 5].value == dt.date(2020, 1, 1)
     assert not any(cells[row, 4].formula for row in range(2, 7))
+    for name in ("Similar", "Evaluation", "Embeddings"):
+        texts = [cell for cell in Workbook.open(written.path).sheet(name).cells.values() if cell.value in table.users]
+        assert len(texts) > 3
+        assert not any(cell.formula for cell in texts)
     assert wrong_values(written.path) == []
 
 

@@ -84,6 +84,7 @@ def test_a_fit_without_two_factors_gives_way_to_a_penalised_one_that_has_them(fi
     assert (
         Workbook.open(written.path).sheet("Predictions").cells[2, 1].value == "Blanks filled by bayes: bias, 0 factors."
     )
+    assert "Similar and Map show torch: the fit in Predictions has fewer than two factors to compare." in written.notes
 
 
 def test_of_several_the_one_with_the_least_held_out_error_is_taken(fit: Make, ratings: Make, report: Make) -> None:

@@ -12,11 +12,8 @@ from xlcollab.atomic import check_target
 from xlcollab.errors import OptionError
 from xlcollab.fitting import Fit, shown_fit
 from xlcollab.sheets import notes, plan
-from xlcollab.sheets.compare import compare_sheet
 from xlcollab.sheets.embeddings import can_be_spelled_out, embeddings_sheet
-from xlcollab.sheets.evaluation import MOST_ROWS, Evaluation, evaluation_sheet
 from xlcollab.sheets.filled import Filled
-from xlcollab.sheets.held_out import comparable
 from xlcollab.sheets.item_map import map_sheet, why_no_map
 from xlcollab.sheets.mirror import Mirror, fit_title, mirror_sheet
 from xlcollab.sheets.predictions import predictions_sheet
@@ -171,6 +168,10 @@ class _Sheets:
             return
         mirror = next(mirror for mirror in mirrors if mirror.fit is fit)
         of = "" if fit is self.shown else f", by the factors of {mirror.sheet}"
+        if fit is not self.shown and self.shown is not None:
+            self.notes.append(
+                f"Similar and Map show {mirror.sheet}: the fit in Predictions has fewer than two factors to compare."
+            )
         self._add(similar_sheet(mirror, self._name("Similar")), f"The items and users most like each other{of}")
         if reason := why_no_map(mirror):
             self.notes.append(f"Map is left out: {reason}.")
@@ -178,6 +179,13 @@ class _Sheets:
             self._add(map_sheet(mirror, self._name("Map")), f"The items in two dimensions{of}")
 
     def _add_held_out(self, mirrors: Sequence[Mirror], on_sheet: Sequence[bool]) -> None:
+        if all(fit.valid is None for fit in self.fits):
+            return
+        # Only here, since measuring is no small import and plain fits hold nothing out.
+        from xlcollab.sheets.compare import compare_sheet
+        from xlcollab.sheets.evaluation import MOST_ROWS, Evaluation, evaluation_sheet
+        from xlcollab.sheets.held_out import comparable
+
         held_out, others = comparable(mirrors, on_sheet, self.shown)
         if held_out is None:
             return

@@ -115,15 +115,18 @@ def _fits(sheet: NewSheet, summary: Summary, row: int) -> int:
     sheet.cell(row, 1, "Sheet", theme.HEADER_TEXT)
     for line in _lines(summary, row + 1):
         row += 1
-        sheet.cell(row, 1, line.title, theme.KEY_TOP if line.style.wrap else theme.KEY)
-        if line.style.wrap:
-            sheet.height(row, theme.wrapped_height(line.values, _FIT_WIDTH))
+        style = line.style
+        if style.wrap:
+            height = theme.wrapped_height(line.values, _FIT_WIDTH)
+            sheet.height(row, height)
+            style = style if height > theme.wrapped_height((), _FIT_WIDTH) else theme.FACT
+        sheet.cell(row, 1, line.title, theme.KEY_TOP if style.wrap else theme.KEY)
         for column, value in enumerate(line.values, 2):
             if isinstance(value, tuple):
                 formula, cached = value
-                sheet.formula(row, column, formula, cached, line.style)
+                sheet.formula(row, column, formula, cached, style)
             elif value is not None:
-                sheet.cell(row, column, value, line.style)
+                sheet.cell(row, column, value, style)
         if line.title == "Check":
             checks = Area(row, 2, row, 1 + len(summary.mirrors))
             sheet.highlight(checks, f'{address(row, 2)}="differs"', theme.BAD)
