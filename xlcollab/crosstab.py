@@ -273,15 +273,16 @@ def _none_found(book: Workbook, sheet: str | None) -> NoCrosstabError:
 def _distinct(found: Sequence[Crosstab | LongTable]) -> list[Crosstab | LongTable]:
     """The tables without those that hold the ratings of an earlier one, which are noted as its copies."""
     kept: list[Crosstab | LongTable] = []
+    by_size: dict[int, list[int]] = {}  # positions in what is kept
     for table in found:
-        for at, earlier in enumerate(kept):
-            same_size = table.n_ratings == earlier.n_ratings and table.problem is None and earlier.problem is None
-            if same_size and table.facts() == earlier.facts():
-                copy = f"{quote_sheet(table.sheet or '')}!{table.range}"
-                kept[at] = replace(earlier, copies=(*earlier.copies, copy))
-                break
-        else:
+        alike = by_size.setdefault(table.n_ratings, []) if table.problem is None else []
+        at = next((at for at in alike if kept[at].facts() == table.facts()), None)
+        if at is None:
+            alike.append(len(kept))
             kept.append(table)
+        else:
+            copy = f"{quote_sheet(table.sheet or '')}!{table.range}"
+            kept[at] = replace(kept[at], copies=(*kept[at].copies, copy))
     return kept
 
 

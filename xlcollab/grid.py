@@ -135,10 +135,14 @@ class Grid:
         """The number of columns."""
         return len(self.kinds[0]) if self.kinds else 0
 
-    @property
+    @cached_property
     def has_formulas(self) -> bool:
         """Whether any cell holds a formula."""
         return any(FORMULA in line for line in self.kinds)
+
+    @cached_property
+    def _all_kinds(self) -> bytes:
+        return b"".join(self.kinds)
 
     @cached_property
     def _columns(self) -> dict[int, bytes]:
@@ -147,8 +151,21 @@ class Grid:
     def column_kinds(self, col: int) -> bytes:
         """The kinds of the cells of one column (position in the grid), top to bottom."""
         if col not in self._columns:
-            self._columns[col] = bytes(line[col] for line in self.kinds)
+            self._columns[col] = self._all_kinds[col :: self.width]
         return self._columns[col]
+
+    @cached_property
+    def _typed_numbers(self) -> dict[int, bytes]:
+        return {}
+
+    def typed_numbers(self, col: int) -> bytes:
+        """The kinds of one column without all but the texts that read as a number."""
+        if col not in self._typed_numbers:
+            self._typed_numbers[col] = bytes(
+                TEXT if kind == TEXT and isinstance(text := row[col], str) and reads_as_number(text) else BLANK
+                for kind, row in zip(self.column_kinds(col), self.rows, strict=True)
+            )
+        return self._typed_numbers[col]
 
     def value(self, row: int, col: int) -> CellValue:
         """The value at a position in the grid."""

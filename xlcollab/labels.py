@@ -69,6 +69,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     ),
     "timestamp": ("timestamp", "unixreviewtime", "unixtime", "datetime", "date", "time", "ratedat", "reviewtime"),
 }
+_KNOWN = {word: (role, rank) for role, words in _WORDS.items() for rank, word in enumerate(words)}
 
 # What Excel, LibreOffice and Google Sheets call the totals of a pivot table, and what people write over their own.
 _TOTALS = frozenset(
@@ -93,34 +94,44 @@ _TOTALS = frozenset(
 )
 
 
+_NO_LETTERS = re.compile(r"[\W_]+")
+
+
 def _bare(text: str) -> str:
     """'user_id', 'User ID' and 'userId' → 'userid'."""
-    return re.sub(r"[\W_]+", "", text.casefold())
+    folded = text.casefold()
+    return folded if folded.isalnum() else _NO_LETTERS.sub("", folded)
 
 
 def roles(header: Sequence[object]) -> dict[str, int]:
     """Which position of a header row is the user, item, rating and timestamp, as far as their names are known."""
-    words: dict[str, int] = {}
+    surest: dict[str, tuple[int, int]] = {}
     for position, text in enumerate(header):
-        if isinstance(text, str):
-            words.setdefault(_bare(text), position)
-    surest = {role: next((word for word in known if word in words), None) for role, known in _WORDS.items()}
-    return {role: words[word] for role, word in surest.items() if word is not None}
+        known = _KNOWN.get(_bare(text)) if isinstance(text, str) else None
+        if known is not None:
+            role, rank = known
+            surest[role] = min((rank, position), surest.get(role, (rank, position)))
+    return {role: position for role, (_, position) in surest.items()}
 
 
 def is_user_word(text: object) -> bool:
     """Whether a text is a known name of a column of users."""
-    return isinstance(text, str) and _bare(text) in _WORDS["user"]
+    return _role(text) == "user"
 
 
 def is_item_word(text: object) -> bool:
     """Whether a text is a known name of a column of items."""
-    return isinstance(text, str) and _bare(text) in _WORDS["item"]
+    return _role(text) == "item"
 
 
 def is_header_word(text: object) -> bool:
     """Whether a text is a known name of a column, and so no user or item."""
-    return isinstance(text, str) and any(_bare(text) in known for known in _WORDS.values())
+    return _role(text) is not None
+
+
+def _role(text: object) -> str | None:
+    known = _KNOWN.get(_bare(text)) if isinstance(text, str) else None
+    return known[0] if known else None
 
 
 def is_total_word(text: object) -> bool:

@@ -13,7 +13,8 @@ and columns of formulas, and totals, averages and remarks at the end.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -29,7 +30,6 @@ __all__ = ["CrosstabLayout", "Layout", "find_layouts", "layout_of"]
 _MOST_TITLES: Final = 4  # rows of titles above a header, and columns of other labels left of the users
 _MOST_RUNS: Final = 8  # tables side by side: a row with more gaps is no header, of which the longest run could be one
 _ADDRESS: Final = re.compile(r"(?:.+!)?\$[A-Z]{1,3}\$\d+(?::\$[A-Z]{1,3}\$\d+)?")
-_MOST_OTHERS: Final = 1000  # cells that hold no rating: more of them, and more than ratings so far, end the search
 
 
 @dataclass(frozen=True)
@@ -63,25 +63,43 @@ def find_layouts(grid: Grid, *, lenient: bool = False) -> list[Layout]:
     ``lenient`` is for a part of a sheet that somebody named: there a single row or column counts, and computed numbers
     do.
     """
-    taken: list[Layout] = []
+    taken = _Taken()
     for long in long_with_header(grid):
-        if not _overlap(long.corners, taken):
-            taken.append(long)
+        if not taken.overlaps(*long.corners):
+            taken.add(long)
     for _, top, left, bottom, right in sorted(_candidates(grid)):
         if not lenient and min(bottom - top, right - left) < 2 and not is_header_word(grid.value(top, left)):
             continue
-        if not _overlap((top, left, bottom, right), taken) and (lenient or not _about_cells(grid, top, left, bottom)):
+        if not taken.overlaps(top, left, bottom, right) and (lenient or not _about_cells(grid, top, left, bottom)):
             found = long_by_repeats(grid, top, left, range(top + 1, bottom + 1), right - left + 1) or _crosstab(
                 grid, top, left, bottom, right, lenient
             )
             if found is not None:
-                taken.append(found)
-    if not taken:
+                taken.add(found)
+    if not taken.layouts:
         tables = (
             long for long in long_without_header(grid) if not _about_cells(grid, long.top, long.user, long.rows[-1])
         )
-        taken += islice(tables, 1)
-    return sorted(taken, key=lambda layout: layout.corners)
+        taken.layouts += islice(tables, 1)
+    return sorted(taken.layouts, key=lambda layout: layout.corners)
+
+
+class _Taken:
+    """The tables taken so far, and which columns they cover in each row, a bit a column."""
+
+    def __init__(self) -> None:
+        self.layouts: list[Layout] = []
+        self._covered: defaultdict[int, int] = defaultdict(int)
+
+    def add(self, layout: Layout) -> None:
+        self.layouts.append(layout)
+        top, left, bottom, right = layout.corners
+        for row in range(top, bottom + 1):
+            self._covered[row] |= (2 << right) - (1 << left)
+
+    def overlaps(self, top: int, left: int, bottom: int, right: int) -> bool:
+        columns = (2 << right) - (1 << left)
+        return any(self._covered.get(row, 0) & columns for row in range(top, bottom + 1))
 
 
 def layout_of(grid: Grid) -> Layout | None:
@@ -143,45 +161,49 @@ def _about_cells(grid: Grid, top: int, left: int, bottom: int) -> bool:
 
 
 def _crosstab(grid: Grid, top: int, left: int, bottom: int, right: int, lenient: bool) -> CrosstabLayout | None:
-    users = {row: grid.value(row, left) for row in range(top + 1, bottom + 1)}
-    items = {col: grid.value(top, col) for col in range(left + 1, right + 1)}
-    rows = _without_totals(users, grid.first_row, grid.totals.rows)
-    cols = _without_totals(items, grid.first_col, grid.totals.cols)
+    last_row, last_col = bottom, right
+    while last_row > top and is_total_word(grid.value(last_row, left)):
+        last_row -= 1
+    while last_col > left and is_total_word(grid.value(top, last_col)):
+        last_col -= 1
+    rows = [row for row in range(top + 1, last_row + 1) if row + grid.first_row not in grid.totals.rows]
+    cols = [col for col in range(left + 1, last_col + 1) if col + grid.first_col not in grid.totals.cols]
     if not rows or not cols or not _could_hold_ratings(grid, rows, cols):
         return None
     if grid.has_formulas:
-        rows = [row for row in rows if not _derived(grid.kinds[row][col] for col in cols)]
-        cols = [col for col in cols if not _derived(grid.kinds[row][col] for row in rows)]
+        rows = [row for row in rows if not _derived(_kinds_at(grid.kinds[row], cols))]
+        cols = [col for col in cols if not _derived(_kinds_at(grid.column_kinds(col), rows))]
     while not lenient and cols and rows and _is_remarks(grid, rows, cols[-1]):
         cols.pop()
     if not rows or not cols:
         return None
     if not lenient and not _looks_like_ratings(grid, top, left, rows, cols):
         return None
-    if any(_is_no_label(label) for label in (*map(users.get, rows), *map(items.get, cols))):
+    if any(_is_no_label(grid.value(row, left)) for row in rows) or any(
+        _is_no_label(grid.value(top, col)) for col in cols
+    ):
         return None
     layout = CrosstabLayout(top, left, bottom, right, tuple(rows), tuple(cols))
     problem = _missing_label(grid, layout) or _wrong_value(grid, layout)
     return CrosstabLayout(top, left, bottom, right, layout.rows, layout.cols, problem)
 
 
-def _without_totals(labels: dict[int, CellValue], offset: int, totals: Collection[int]) -> list[int]:
-    lines = list(labels)
-    while lines and is_total_word(labels[lines[-1]]):
-        lines.pop()
-    return [line for line in lines if line + offset not in totals]
+def _kinds_at(kinds: bytes, positions: Sequence[int]) -> bytes:
+    """Some of the kinds of a row or column; as a rule they lie side by side."""
+    if not positions:
+        return b""
+    first, last = positions[0], positions[-1] + 1
+    return kinds[first:last] if last - first == len(positions) else bytes([kinds[at] for at in positions])
 
 
-def _derived(kinds: Iterable[int]) -> bool:
+def _derived(kinds: bytes) -> bool:
     """Whether a row or column holds formulas and no number of its own."""
-    found = set(kinds)
-    return FORMULA in found and NUMBER not in found
+    return FORMULA in kinds and NUMBER not in kinds
 
 
 def _is_remarks(grid: Grid, rows: Sequence[int], col: int) -> bool:
     """Whether a column holds texts, and nothing that is or reads as a number."""
-    texts = [value for row in rows if isinstance(value := grid.value(row, col), str) and grid.kinds[row][col] == TEXT]
-    return bool(texts) and not any(map(reads_as_number, texts)) and _only_text(grid, rows, [col])
+    return _only_text(_kinds_at(grid.column_kinds(col), rows)) and TEXT not in _kinds_at(grid.typed_numbers(col), rows)
 
 
 def _is_no_label(value: CellValue) -> bool:
@@ -190,20 +212,16 @@ def _is_no_label(value: CellValue) -> bool:
 
 
 def _could_hold_ratings(grid: Grid, rows: Sequence[int], cols: Sequence[int]) -> bool:
-    """Whether numbers are the majority of what is neither blank nor a formula."""
-    numbers = others = 0
-    first, last = cols[0], cols[-1] + 1
-    for row in rows:
-        kinds = grid.kinds[row]
-        found = kinds.count(NUMBER, first, last)
-        numbers += found
-        rest = last - first - found - kinds.count(BLANK, first, last) - kinds.count(FORMULA, first, last)
-        if rest:
-            texts = [grid.value(row, col) for col in cols if kinds[col] == TEXT]
-            others += rest - sum(isinstance(text, str) and reads_as_number(text) for text in texts)
-            if others > max(numbers, _MOST_OTHERS):
-                return False
-    return numbers > others
+    """Whether numbers are the majority of what is neither blank nor a formula; numbers typed as text are neither."""
+    first, last = rows[0], rows[-1] + 1
+    columns = [grid.column_kinds(col) for col in cols]
+    numbers, blanks, formulas = (
+        sum(kinds.count(kind, first, last) for kinds in columns) for kind in (NUMBER, BLANK, FORMULA)
+    )
+    others = (last - first) * len(cols) - numbers - blanks - formulas
+    if numbers > others or not numbers:
+        return numbers > others
+    return numbers > others - sum(grid.typed_numbers(col).count(TEXT, first, last) for col in cols)
 
 
 def _looks_like_ratings(grid: Grid, top: int, left: int, rows: Sequence[int], cols: Sequence[int]) -> bool:
@@ -214,20 +232,23 @@ def _looks_like_ratings(grid: Grid, top: int, left: int, rows: Sequence[int], co
     if not _are_labels(users) or not _are_labels(items) or grid.is_computed(rows, cols):
         return False
     # A first row or column of text is one more line of labels, such as names beside ids.
-    return not _only_text(grid, rows[:1], cols) and not _only_text(grid, rows, cols[:1])
+    first_row, first_col = _kinds_at(grid.kinds[rows[0]], cols), _kinds_at(grid.column_kinds(cols[0]), rows)
+    return not _only_text(first_row) and not _only_text(first_col)
 
 
 def _are_labels(labels: Sequence[CellValue]) -> bool:
     if is_header_word(labels[0]) or any(isinstance(label, float) and not label.is_integer() for label in labels):
         return False
-    texts = [isinstance(label, str) and not reads_as_number(label) for label in labels]
-    if len(labels) > 2 and texts[0] and not any(texts[1:]):
+    if len(labels) > 2 and _is_text(labels[0]) and not any(map(_is_text, labels[1:])):
         return False  # a title, and then the labels
     return len(labels) - len(set(labels)) <= max(1, len(labels) // 4)
 
 
-def _only_text(grid: Grid, rows: Sequence[int], cols: Sequence[int]) -> bool:
-    kinds = {grid.kinds[row][col] for row in rows for col in cols}
+def _is_text(label: CellValue) -> bool:
+    return isinstance(label, str) and not reads_as_number(label)
+
+
+def _only_text(kinds: bytes) -> bool:
     return TEXT in kinds and NUMBER not in kinds
 
 
@@ -256,11 +277,3 @@ def _missing_label(grid: Grid, layout: CrosstabLayout) -> RatingsError | None:
             if grid.kinds[row][beside] == NUMBER:
                 return grid.unlabelled((layout.top, beside), (row, beside))
     return None
-
-
-def _overlap(corners: tuple[int, int, int, int], taken: Iterable[Layout]) -> bool:
-    top, left, bottom, right = corners
-    return any(
-        top <= other_bottom and other_top <= bottom and left <= other_right and other_left <= right
-        for other_top, other_left, other_bottom, other_right in (layout.corners for layout in taken)
-    )

@@ -20,7 +20,9 @@ import pandas as pd
 import xlsxwriter
 from timing import ratio, seconds
 
+from xlcollab.crosstab import find_crosstabs
 from xlcollab.ratings import Ratings, read_excel, read_ratings
+from xlcollab.xlsx.workbook import Workbook
 
 SIZE = 1000
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -39,6 +41,14 @@ def main(repeats: int) -> int:
                 ("read a 1000×1000 crosstab half blank, with names, openpyxl", half),
             )
         ]
+        ledger = Path(folder, "ledger.xlsx")
+        make_ledger(ledger)
+        ratio(
+            "find that 20,000 rows of a ledger hold no ratings, openpyxl",
+            lambda: find_crosstabs(Workbook.open(ledger)),
+            lambda: walk(ledger),
+            repeats=repeats,
+        )
     u_data = SHARED / "data" / "ml-100k" / "u.data"
     if u_data.exists():
         ratio(
@@ -65,6 +75,20 @@ def make_crosstab(path: Path, *, share: float, named: bool) -> None:
                 sheet.write_number(row, col, dice.randint(1, 10) / 2, look)
             elif col % 2:
                 sheet.write_blank(row, col, None, look)
+    book.close()
+
+
+def make_ledger(path: Path) -> None:
+    """Texts, numbers and blanks side by side, in which many a rectangle could be a crosstab at first sight."""
+    dice = random.Random(1)
+    book = xlsxwriter.Workbook(path)
+    sheet = book.add_worksheet()
+    sheet.write_row(0, 0, [f"column {col}" for col in range(20)])
+    for row in range(1, 20_000):
+        for col in range(20):
+            if dice.random() < 0.9:
+                number = dice.randint(1, 10**5)
+                sheet.write(row, col, number if (row + col) % 2 else f"entry {number % 500}")
     book.close()
 
 

@@ -53,7 +53,6 @@ def test_what_is_used_leaves_blank_cells_with_a_style_out() -> None:
         '<c t="s" r="A1"><v>0</v></c>',
         "<c><v>1</v></c>",
         '<c r="A1" t="s"><v xml:space="preserve">0</v></c>',
-        '<c r="A1"><v>NaN</v></c>',
         '<c r="A1"><v>1-2</v></c>',
         '<c r="A1" t="inlineStr"><is><r><t>a</t></r></is></c>',
         "",
@@ -72,6 +71,7 @@ def test_formulas_and_unusual_markup_are_left_to_the_cells(row: str) -> None:
         '<c r="A1" s="7"><v>43890</v></c><c r="B1"><v>2</v></c>',
         '<c r="A1" t="inlineStr"><is><t>a &lt; b</t></is></c><c r="B1"><v>2</v></c>',
         '<c r="A1" t="e"><v>#N/A</v></c><c r="B1"><v>2</v></c>',
+        '<c r="A1"><v>NaN</v></c><c r="B1"><v>1.5E-3</v></c>',
         '<c r="A1" t="n"><v>1</v></c><c r="B1" s="3" t="s"><v>1</v></c><c r="D1"><v/></c>',
     ],
 )

@@ -21,6 +21,7 @@ from xlcollab.xlsx.scan import cut_rows, row_tokens
 __all__ = ["Grid", "read_grid"]
 
 _VALUE: Final = re.compile(rb"<v>([^<]*)")
+_PLAIN: Final = re.compile(rb'(?:<c r="[A-Z]{1,3}"(?: s="")?(?: t="[ns]")?(?:/>|><v>[Ee+]*</v></c>)\s*)+')
 _NUMBER: Final = re.compile(rb'<c r="([A-Z]+)[0-9]+"[^<>/]*><v>([^<]*)')
 _TYPED: Final = re.compile(rb'<c r="([A-Z]+)[0-9]+"(?: s="[0-9]+")?(?: t="([ns])")?><v>([^<]*)')
 _ADDRESS: Final = re.compile(rb'<c r="([A-Z]{1,3})([0-9]{1,7})"')
@@ -149,16 +150,8 @@ class _RowReader:
 
     def _look(self, row: bytes, without_digits: bytes) -> Sequence[bytes] | None:
         """The texts of the row's values, its shape kept for the rows to come; None where it is not all plain values."""
-        n_values = without_digits.count(b"<v>")
-        odd = (
-            without_digits.count(b"<c") != without_digits.count(b'<c r="')
-            or without_digits.count(b"<v") != n_values
-            or b"<is" in without_digits
-            or b"<f" in without_digits
-            or b"'" in without_digits
-        )
         first, last = _ADDRESS.search(row), _ADDRESS.match(row, row.rfind(b"<c "))
-        if odd or not n_values or first is None or last is None:
+        if not _PLAIN.fullmatch(without_digits) or first is None or last is None:
             return None
         # Texts stand at the start of a row as a rule; behind the last of them there are numbers only.
         typed = row.rfind(b' t="')
@@ -167,7 +160,7 @@ class _RowReader:
         found = [(letters, text) for letters, _, text in head]
         if behind >= 0:
             found += _NUMBER.findall(row, behind)
-        if len(found) != n_values:
+        if not found:
             return None
         letters, texts = zip(*found, strict=True)
         columns = list(map(self.columns.__getitem__, letters))

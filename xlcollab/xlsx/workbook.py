@@ -112,7 +112,8 @@ class Sheet:
     @property
     def has_formulas(self) -> bool:
         """Whether any cell has a formula, without reading the cells."""
-        return _FORMULA.search(self._data) is not None
+        data = self._data
+        return (b"<f" in data or b":f" in data) and _FORMULA.search(data) is not None
 
     @property
     def merged(self) -> list[Area]:
