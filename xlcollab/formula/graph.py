@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from xlcollab.errors import FormulaError
 from xlcollab.formula.blocks import Block, rectangles
-from xlcollab.formula.grid import Axis
 from xlcollab.formula.precedents import Precedents, cut_growing, precedents
 from xlcollab.formula.ranges import Range
 from xlcollab.formula.sheets import Sheets
@@ -85,13 +84,7 @@ class Mask:
 
 def _held(sheets: Sheets, sheet: str, area: Area) -> tuple[slice, slice]:
     grid = sheets.grid(sheet)
-    return _span(grid.rows, area.first_row, area.last_row), _span(grid.cols, area.first_col, area.last_col)
-
-
-def _span(axis: Axis, first: int, last: int) -> slice:
-    if axis.gapless:
-        return slice(max(0, first - axis.first), max(0, min(last - axis.first + 1, len(axis))))
-    return slice(int(np.searchsorted(axis.held, first)), int(np.searchsorted(axis.held, last, "right")))
+    return grid.rows.span(area.first_row, area.last_row), grid.cols.span(area.first_col, area.last_col)
 
 
 class Graph:

@@ -45,6 +45,13 @@ class Axis:
         at, end = np.searchsorted(self.held, (first, last)).tolist()
         return end < len(self.held) and end - at == last - first and int(self.held[at]) == first
 
+    def span(self, first: int, last: int) -> slice:
+        """The positions of those rows from the first to the last that are held."""
+        if not self.gapless:
+            return slice(int(np.searchsorted(self.held, first)), int(np.searchsorted(self.held, last, "right")))
+        start, stop, size = first - self.first, last - self.first + 1, len(self.held)
+        return slice(0 if start < 0 else start, size if stop > size else stop if stop > 0 else 0)
+
     def positions(self, wanted: Ints) -> Ints:
         """Where the wanted rows lie; ``len(self)`` for those that are not held."""
         if self.gapless:
@@ -159,9 +166,7 @@ class Grid:
 
     def slices(self, area: Area) -> tuple[slice, slice]:
         """Where an area lies whose rows and columns are all held."""
-        first = self.rows.positions(np.array([area.first_row]))[0]
-        left = self.cols.positions(np.array([area.first_col]))[0]
-        return slice(first, first + area.height), slice(left, left + area.width)
+        return self.rows.span(area.first_row, area.last_row), self.cols.span(area.first_col, area.last_col)
 
     def read(self, found: Range) -> Values:
         """What the cells of a frame see through a range, with `Values.from_range` set."""

@@ -9,6 +9,7 @@ the frame's shape (R, C); the size is the same for all. ``$B25:$F25`` over 15×1
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -53,7 +54,7 @@ class Frame(NamedTuple):
         return self._replace(anchor=(row, col))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for the sake of the cached hull
 class Range:
     """See the module's docstring. A row or column of 0 is one off the sheet: #REF!."""
 
@@ -68,7 +69,7 @@ class Range:
         """(R, C) as far as the range differs between the cells of the frame."""
         return np.broadcast_shapes(self.rows.shape, self.cols.shape)
 
-    @property
+    @cached_property
     def hull(self) -> Area:
         """The smallest area that holds what all cells of the frame see."""
         top, bottom = _span(self.rows)
