@@ -97,7 +97,7 @@ class _Search:
         self.evaluations += outcome.evaluations
         if outcome.x is None or outcome.value is None:
             return None
-        if outcome.code in (Code.SOLVED, Code.CONVERGED, Code.NO_IMPROVEMENT):
+        if outcome.code is Code.SOLVED:
             self.bound = self.problem.sign * outcome.value
         return self._plane(outcome.x)
 
