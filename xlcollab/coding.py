@@ -82,7 +82,7 @@ def rating_values(column: Column, where: Where) -> FloatArray:
     if mixed or array.dtype.kind not in "iuf":
         for at, value in enumerate(column):
             if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
-                raise _wrong_value(where(at), value)
+                raise _wrong_value(where(at), value.item() if isinstance(value, np.generic) else value)
     values = array.astype(np.float64)
     wrong = np.flatnonzero(~np.isfinite(values))
     if wrong.size:

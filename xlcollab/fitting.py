@@ -42,6 +42,9 @@ PLAIN_SOLVERS = ("scipy", "torch", DEFAULT_SOLVER)
 _WILD = 5.0
 """Widths of the rating scale that a prediction may lie beyond it before the factors count as too many."""
 
+_LARGEST = 1e100
+"""The largest rating of which squares, and products of these, can be summed in double precision."""
+
 
 def fit(
     ratings: Ratings | pd.DataFrame | str | os.PathLike[str],
@@ -189,7 +192,13 @@ def _check(ratings: Ratings, model: Model) -> None:
         raise RatingsError("There are no ratings to fit.")
     low, high = ratings.scale
     if low == high:
-        raise FitError(f"All {len(ratings)} ratings are {low:g}: there is nothing to learn. Check what was read.")
+        every = f"All {len(ratings)} ratings are" if len(ratings) > 1 else "The only rating is"
+        raise FitError(f"{every} {low:g}: there is nothing to learn. Check what was read.")
+    if max(-low, high) > _LARGEST:
+        raise FitError(
+            f"The ratings go from {low:g} to {high:g}: squares of ratings beyond ±{_LARGEST:g} cannot be summed."
+            " Divide the ratings, or check what was read."
+        )
     if model.y_range is not None:
         outside = np.flatnonzero((ratings.values < model.y_range[0]) | (ratings.values > model.y_range[1]))
         if outside.size:

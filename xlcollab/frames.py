@@ -11,7 +11,7 @@ import numpy as np
 from xlcollab.coding import Column, FloatArray, IntArray, Where, rating_values
 from xlcollab.errors import CellValueError, DuplicateError, RatingsError
 from xlcollab.grid import Blanks, Place, Spot
-from xlcollab.labels import Label, is_user_word, plain_label, roles, typed_labels
+from xlcollab.labels import Label, is_missing, is_user_word, plain_label, roles, typed_labels
 from xlcollab.xlsx.cells import Area
 
 if TYPE_CHECKING:
@@ -148,7 +148,11 @@ def crosstab_parts(df: pd.DataFrame) -> tuple[tuple[Label, ...], tuple[Label, ..
     if df.shape[1] and is_user_word(df.columns[0]):
         df = df.set_index(df.columns[0])
     users, items = tuple(map(_plain, df.index.tolist())), tuple(map(_plain, df.columns.tolist()))
-    for labels, kind in ((users, "user"), (items, "item")):
+    for labels, kind, where in ((users, "user", "Row"), (items, "item", "Column")):
+        if missing := [at for at, label in enumerate(labels) if is_missing(label)]:
+            raise RatingsError(
+                f"{where} {missing[0]} of the DataFrame has no {kind}. Fill in its label, or leave it out."
+            )
         if len(set(labels)) < len(labels):
             twice = next(label for at, label in enumerate(labels) if label in labels[:at])
             raise DuplicateError(f"The DataFrame holds the {kind} {twice!r} twice. Join the two.")
@@ -171,7 +175,7 @@ def _column_values(column: pd.Series[Any], users: Sequence[Label], item: Label) 
         values = np.array([np.nan if gone else value for value, gone in zip(listed, missing, strict=True)], dtype=float)
     infinite = np.flatnonzero(np.isinf(values))
     if infinite.size:
-        raise _wrong_value(users[infinite[0]], item, values[infinite[0]])
+        raise _wrong_value(users[infinite[0]], item, float(values[infinite[0]]))
     return values
 
 

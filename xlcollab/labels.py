@@ -6,6 +6,7 @@ Loads no NumPy: `inspect` needs it within its start-up budget.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,6 +14,7 @@ __all__ = [
     "Label",
     "is_header_word",
     "is_item_word",
+    "is_missing",
     "is_plain_int",
     "is_total_word",
     "is_user_word",
@@ -25,6 +27,14 @@ __all__ = [
 
 Label = int | float | str | dt.date | dt.datetime
 """What names a user or an item. It keeps the type that it has in the file: 27 stays an int, "27" a text."""
+
+
+def is_missing(label: object) -> bool:
+    """Whether it stands for no label at all: None, NaN, and pandas' NA and NaT."""
+    if isinstance(label, float):
+        return math.isnan(label)
+    return label is None or type(label).__name__ in {"NAType", "NaTType"}
+
 
 # Each tuple goes from the word that is surest to the one that is least sure: of several columns the surest wins.
 _WORDS: Mapping[str, tuple[str, ...]] = {

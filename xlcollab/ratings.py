@@ -29,7 +29,7 @@ from xlcollab.coding import (
 )
 from xlcollab.errors import OptionError, RatingsError
 from xlcollab.grid import Spot
-from xlcollab.labels import Label, match_names
+from xlcollab.labels import Label, is_missing, match_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -228,6 +228,10 @@ class Ratings:
             raise RatingsError("Users, items and ratings are not equally many.")
         user_labels, user_idx = code_labels(users)
         item_labels, item_idx = code_labels(items)
+        for role, labels, idx in (("user", user_labels, user_idx), ("item", item_labels, item_idx)):
+            if missing := [at for at, label in enumerate(labels) if is_missing(label)]:
+                row = int(np.flatnonzero(np.isin(idx, missing))[0])
+                raise RatingsError(f"{where(row).text} has no {role}. Fill it in, or leave the row out.")
         floats = rating_values(values, where)
 
         def describe(_: int, second: int) -> str:

@@ -138,12 +138,25 @@ def test_no_weight_decay_is_no_penalty(lesson_ratings):
 
 
 def test_batches_grow_so_that_an_epoch_has_2048_steps_at_most():
-    assert [default_batch_size(n) for n in (1, 100_000, 131_072, 131_073, 20_000_000)] == [64, 64, 64, 128, 16_384]
+    sizes = [default_batch_size(n, 100) for n in (1, 100_000, 131_072, 131_073, 20_000_000)]
+    assert sizes == [64, 64, 64, 128, 16_384]
+
+
+def test_batches_grow_with_the_users_and_items_that_each_step_moves():
+    assert [default_batch_size(1000, rows) for rows in (4096, 4097, 1_000_000)] == [64, 128, 16_384]
+    assert default_batch_size(100_000, 943 + 1682) == 64  # ML-100k
 
 
 def test_few_ratings_decay_more():
-    assert default_weight_decay(206) == pytest.approx(4.854, abs=1e-3)
-    assert default_weight_decay(10_000) == default_weight_decay(10**7) == 0.1
+    assert default_weight_decay(206, lr=5e-3) == pytest.approx(4.854, abs=1e-3)
+    assert default_weight_decay(10_000, lr=5e-3) == default_weight_decay(10**7, lr=5e-3) == 0.1
+
+
+@pytest.mark.parametrize("lr", [5e-3, 0.05, 0.5])
+def test_a_handful_of_ratings_never_decays_by_more_than_half(lesson_ratings, lr):
+    assert lr * default_weight_decay(2, lr) <= 0.5
+    few = lesson_ratings.select(np.arange(4))
+    assert np.isfinite(TorchSolver(epochs=200, lr=lr).solve(few, MODEL).history[-1]["train_loss"])
 
 
 def test_auto_takes_cuda_where_there_is_one():

@@ -50,7 +50,8 @@ class TorchSolver:
     lr
         The highest learning rate of the cycle; `lr_find` suggests one.
     batch_size
-        Ratings a step. None: 64 as in fastai, doubled until an epoch has at most 2,048 steps.
+        Ratings a step. None: 64 as in fastai, more where there are many ratings, users or items
+        (`default_batch_size`).
     weight_decay
         Each step multiplies every embedding by 1 − lr · weight_decay. None: 0.1, more where the ratings are few
         (`default_weight_decay`).
@@ -214,7 +215,7 @@ class TorchSolver:
             as_batch(ratings, device),
             as_batch(valid, device) if valid is not None and len(valid) else None,
             schedule=schedule,
-            batch_size=self.batch_size or default_batch_size(len(ratings)),
+            batch_size=self.batch_size or default_batch_size(len(ratings), ratings.n_users + ratings.n_items),
             weight_decay=self._decay(ratings),
             generator=running,
             mixed_precision=self.mixed_precision,
@@ -235,7 +236,7 @@ class TorchSolver:
         return self.epochs or max(5, math.ceil(1000 / steps_per_epoch))
 
     def _decay(self, ratings: Ratings) -> float:
-        return default_weight_decay(len(ratings)) if self.weight_decay is None else self.weight_decay
+        return default_weight_decay(len(ratings), self.lr) if self.weight_decay is None else self.weight_decay
 
     def _message(self, training: Training) -> str:
         made = f"{training.epoch} of {training.epochs} epochs" if training.stopped_by else f"{training.epochs} epochs"
@@ -245,18 +246,22 @@ class TorchSolver:
         return f"{made}, {steps}{rate}{reason}."
 
 
-def default_batch_size(n_ratings: int) -> int:
-    """64, doubled until an epoch has at most 2,048 steps."""
+def default_batch_size(n_ratings: int, n_rows: int) -> int:
+    """64, doubled until an epoch has at most 2,048 steps, and a batch a rating for every 64 users and items.
+
+    Each step of Adam moves the rows of all users and items: a million of them for a batch of 64 would be idle work.
+    """
     size = 64
-    while n_ratings > 2048 * size:
+    while n_ratings > 2048 * size or n_rows > 64 * size:
         size *= 2
     return size
 
 
-def default_weight_decay(n_ratings: int) -> float:
+def default_weight_decay(n_ratings: int, lr: float) -> float:
     """0.1 from 10,000 ratings on, and in inverse proportion to their number below.
 
     A ridge of λ on the sum of squared errors is one of λ / N on their mean, which is what a step of Adam sees. 0.1 is
-    the usual value for tens of thousands of ratings; 206 ratings get 4.9.
+    the usual value for tens of thousands of ratings; 206 ratings get 4.9. No step may take more than half of an
+    embedding, which is the limit for a handful of ratings.
     """
-    return max(0.1, 1000 / n_ratings)
+    return max(0.1, min(1000 / n_ratings, 0.5 / lr))
