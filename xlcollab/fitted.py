@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Fit", "load", "pairs_predicted"]
 
 Labels: TypeAlias = "Label | Iterable[Label]"
+_PAIRS = 1 << 16  # predicted at a time
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -422,10 +423,10 @@ class Fit:
 def pairs_predicted(
     model: Model, factors: Factors, predictor: Predictor | None, user_idx: IntArray, item_idx: IntArray
 ) -> FloatArray:
-    """r̂ (N,), unclipped, by the factors, or by the predictor where there is one."""
-    if predictor is not None:
-        return predictor.predict_pairs(user_idx, item_idx)
-    return predict_pairs(model, factors, user_idx, item_idx)
+    """r̂ (N,), unclipped, by the factors, or by the predictor where there is one; of many pairs some at a time."""
+    predict = predictor.predict_pairs if predictor is not None else partial(predict_pairs, model, factors)
+    parts = [slice(at, at + _PAIRS) for at in range(0, max(len(user_idx), 1), _PAIRS)]
+    return np.concatenate([predict(user_idx[part], item_idx[part]) for part in parts])
 
 
 def load(path: str | os.PathLike[str]) -> Fit:

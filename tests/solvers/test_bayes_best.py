@@ -72,7 +72,7 @@ def test_best_predicts_better(fits: tuple[Fit, Fit, Ratings]) -> None:
 
 
 def test_best_is_one_model_of_factors(fits: tuple[Fit, Fit, Ratings]) -> None:
-    _, best, rest = fits
+    _, best, _ = fits
     k = best.model.n_factors
     assert not best.model.at_most
     assert best.factors.user_factors.shape == (120, k)

@@ -40,7 +40,8 @@ def _unknowns(side: Side) -> float:
     """E log p(x | C) − E log q(x) over the rows of one side."""
     d, K = side.mean.shape
     log_det = np.linalg.slogdet(side.precision)[1]
-    log_volume = float(np.linalg.slogdet(side.covariance)[1].sum())
+    S = side.covariance
+    log_volume = float((np.log(S[:, 0, 0]) if K == 1 else np.linalg.slogdet(S)[1]).sum())
     return float(0.5 * (d * (log_det + K) + log_volume - np.sum(side.precision * row_scatter(side))))
 
 

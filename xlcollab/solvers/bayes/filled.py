@@ -25,6 +25,7 @@ __all__ = ["Spectrum", "continued", "spectrum"]
 
 OVERSAMPLING = 10
 POWER_STEPS = 2
+BLOCK = 1 << 15  # rows of the longer side whose products are in memory at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,40 +47,74 @@ class Spectrum:
 def spectrum(order: Order, rank: int, rng: np.random.Generator) -> Spectrum:
     """The leading ``rank`` left singular vectors of X for the rows of ``order``; fewer where X has fewer.
 
-    A randomised range finder with two power steps (Halko, Martinsson & Tropp 2011): the leading directions are exact to
-    many digits, the last few of a flat spectrum approximate, which costs nothing here: each is weighed by what it
-    explains.
+    Subspace iteration from a random start (Halko, Martinsson & Tropp 2011) on whichever of X Xᵀ and Xᵀ X is the
+    smaller, so that a million rows on the other side cost no memory. The leading directions are exact to many digits,
+    the last few of a flat spectrum approximate, which costs nothing here: each is weighed by what it explains.
     """
     rank = min(rank, *order.filled.shape)
     if rank <= 0:
         return Spectrum(np.zeros((order.n_rows, 0)), np.zeros(0))
     table = _scaled(order.filled)
-    width = min(rank + OVERSAMPLING, *table.shape)
-    sample = table @ rng.standard_normal((table.shape[1], width))
+    rows_are_fewer = table.shape[0] <= table.shape[1]
+    tall = sp.csr_matrix(table.T) if rows_are_fewer else table
+    width = min(rank + OVERSAMPLING, tall.shape[1])
+    basis = rng.standard_normal((tall.shape[1], width))
     for _ in range(POWER_STEPS):
-        basis, _ = np.linalg.qr(table.T @ sample)
-        sample = table @ basis
-    basis, _ = np.linalg.qr(sample)  # (rows, width)
-    left, scales, _ = np.linalg.svd((table.T @ basis).T, full_matrices=False)
-    kept = int(np.count_nonzero(scales[:rank] > 1e-6 * scales[0]))
-    length = np.sqrt(table.multiply(table).sum() / order.n_rows)
-    return Spectrum(basis @ left[:, :kept], scales[:kept] / length)
+        basis = _orthonormal(_gram_times(tall, basis))
+    values, turn = np.linalg.eigh(basis.T @ _gram_times(tall, basis))  # smallest first
+    kept = [at for at in range(len(values) - 1, -1, -1) if values[at] > 1e-12 * values[-1]][:rank]
+    vectors, scales = basis @ turn[:, kept], np.sqrt(values[kept])
+    if not rows_are_fewer:
+        vectors = _orthonormal(tall @ (vectors / scales))
+    return Spectrum(vectors, scales / _length(table))
 
 
-def continued(order: Order, vectors: FloatArray, weights: FloatArray) -> FloatArray:
+def _gram_times(tall: sp.csr_matrix, block: FloatArray) -> FloatArray:
+    """AᵀA B, by some rows of A at a time."""
+    product = np.zeros_like(block)
+    for start in range(0, tall.shape[0], BLOCK):
+        some = tall[start : start + BLOCK]
+        product += some.T @ (some @ block)
+    return product
+
+
+def _orthonormal(block: FloatArray) -> FloatArray:
+    """A basis of the columns, by the eigenvectors of their Gram matrix: for tall blocks far cheaper than QR.
+
+    The basis nearest to the columns, each to its own (Löwdin), where they are independent. Twice, since the first time
+    leaves errors of the condition number squared (as CholeskyQR2, Yamamoto et al. 2015).
+    """
+    for _ in range(2):
+        values, turn = np.linalg.eigh(block.T @ block)
+        kept = values > 1e-14 * values[-1]
+        root = turn[:, kept] / np.sqrt(values[kept])
+        block = block @ (root @ turn.T if kept.all() else root)
+    return block
+
+
+def continued(order: Order, features: Spectrum, weights: FloatArray) -> FloatArray:
     """What filling each column's cell says of a row that X does not have: g (columns, K), given weights C (R, K).
 
     A row x of X has the feature U_r = x V S⁻¹ with V = Xᵀ U S⁻¹ (Nyström), so that Cᵀ f = x Xᵀ U S⁻² C for a further
     row x as well; and x is |J|^{-½} D_c^{-¼} in the cells J that it fills.
     """
     table = _scaled(order.filled)
-    right = table.T @ vectors  # (columns, R), V S
-    by_column = np.maximum(np.bincount(order.filled.indices, minlength=order.filled.shape[1]), 1).astype(float)
-    told: FloatArray = right @ (weights / np.sum(right**2, axis=0)[:, None])
-    return told * by_column[:, None] ** -0.25
+    scales = features.scales * _length(table)
+    told: FloatArray = table.T @ (features.vectors @ (weights / scales[:, None] ** 2))
+    return told * _by_column(order.filled)[:, None] ** -0.25
 
 
 def _scaled(filled: sp.csr_matrix) -> sp.csr_matrix:
     by_row = np.maximum(np.diff(filled.indptr), 1).astype(float)
-    by_column = np.maximum(np.bincount(filled.indices, minlength=filled.shape[1]), 1).astype(float)
-    return sp.csr_matrix(sp.diags(by_row**-0.5) @ filled @ sp.diags(by_column**-0.25))
+    values = np.repeat(by_row**-0.5, np.diff(filled.indptr)) * (_by_column(filled) ** -0.25)[filled.indices]
+    return sp.csr_matrix((values, filled.indices, filled.indptr), shape=filled.shape)
+
+
+def _by_column(filled: sp.csr_matrix) -> FloatArray:
+    """How many cells of each column are filled, 1 at the least (columns,)."""
+    return np.maximum(np.bincount(filled.indices, minlength=filled.shape[1]), 1).astype(float)
+
+
+def _length(table: sp.csr_matrix) -> float:
+    """The root of the mean squared length of the rows."""
+    return float(np.sqrt(table.data @ table.data / table.shape[0]))

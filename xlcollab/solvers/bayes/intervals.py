@@ -19,7 +19,7 @@ from xlcollab.solvers.bayes.fold_in import Gaussians, Row, Rows, fold_in
 __all__ = ["PROBABILITIES", "BayesUncertainty", "moments"]
 
 PROBABILITIES = np.linspace(0.005, 0.995, 199)  # of the quantiles that are kept
-BLOCK = 1 << 14  # pairs whose K × K covariances are in memory at a time
+BLOCK = 1 << 12  # pairs whose K × K covariances are in memory at a time
 
 
 def moments(

@@ -77,7 +77,7 @@ def noise_variance(posterior: Posterior, sample: Sample) -> FloatArray:
 
 
 class LeftOutOfDraws:
-    """The leave-one-out distributions of the sampled ratings under a mean of draws, and their spread, `add` by `add`."""
+    """What draws say of each sampled rating without it, and how far they spread, `add` by `add`."""
 
     def __init__(self, sample: Sample) -> None:
         self._sample = sample

@@ -94,7 +94,7 @@ def draw(state: Posterior) -> None:
 
 
 def _draw_rows(side: Side, other: Side, precision: float, rng: np.random.Generator) -> FloatArray:
-    """x of every row; Σ_j w_j (y − x·z − b)² for each (d,)."""
+    """Every row's x; Σ_j w_j (y − x·z − b)² for each (d,)."""
     error = side.order.sums_of_squares(other.noise)
     for block in regressions(side, other, precision):
         half = np.linalg.cholesky(block.precision)  # L Lᵀ; x = L⁻ᵀ (L⁻¹ right + ε)

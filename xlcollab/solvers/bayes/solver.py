@@ -113,8 +113,9 @@ def _features(observations: Observations, rng: np.random.Generator) -> tuple[Spe
 
 
 def _highest(model: Model, observations: Observations) -> int:
-    """No more factors than rows or columns that vary."""
-    return max(0, min(model.n_factors, observations.by_user.n_rows - 1, observations.by_item.n_rows - 1))
+    """Fewer factors than rows, and than columns, with two ratings: one rating alone says nothing beyond biases."""
+    told = [int(np.count_nonzero(order.counts >= 2)) for order in (observations.by_user, observations.by_item)]
+    return max(0, min(model.n_factors, min(told) - 1))
 
 
 def _shown(posterior: Posterior, watch: Watch, left_out: LeftOut) -> tuple[Factors, BayesUncertainty]:

@@ -81,7 +81,7 @@ class Watch:
         )
 
     def _shown(self, side: Side, everyone: Gaussians, turn: Turn, noise: float, *, own: int) -> Rows:
-        told = continued(side.order, side.features.vectors, turn.of_directions(side.weights))
+        told = continued(side.order, side.features, turn.of_directions(side.weights))
         filled = np.zeros((self._sizes[1 - own], told.shape[1]))
         filled[self._rated[1 - own]] = told
         prior = RowPrior(
