@@ -30,11 +30,11 @@ from xlcollab.solvers.bayes.variational import (
 )
 
 
-def planted(m: int = 120, n: int = 60, rank: int = 4, noise: float = 0.6) -> tuple[Ratings, Ratings]:
+def planted(m: int = 80, n: int = 50, rank: int = 5, noise: float = 1.0) -> tuple[Ratings, Ratings]:
     """Ratings with a known structure: (those to fit, the others with noise of their own)."""
     g = np.random.default_rng(0)
     table = 3 + 0.4 * g.normal(size=(m, 1)) + 0.4 * g.normal(size=n)
-    table += g.normal(size=(m, rank)) @ g.normal(size=(rank, n)) * 0.7 / np.sqrt(rank)
+    table += g.normal(size=(m, rank)) @ g.normal(size=(rank, n)) * 0.8 / np.sqrt(rank)
     table += noise * g.normal(size=(m, n))
     filled = g.random((m, n)) < 0.3
     train = Ratings(tuple(range(m)), tuple(range(n)), *np.nonzero(filled), table[filled])
@@ -67,7 +67,7 @@ def fits() -> tuple[Fit, Fit, Ratings]:
 
 def test_best_predicts_better(fits: tuple[Fit, Fit, Ratings]) -> None:
     good, best, _ = fits
-    assert best.valid_rmse < good.valid_rmse
+    assert best.valid_rmse < good.valid_rmse - 0.002
     assert best.converged
 
 
@@ -75,8 +75,8 @@ def test_best_is_one_model_of_factors(fits: tuple[Fit, Fit, Ratings]) -> None:
     _, best, _ = fits
     k = best.model.n_factors
     assert not best.model.at_most
-    assert best.factors.user_factors.shape == (120, k)
-    assert best.factors.item_factors.shape == (60, k)
+    assert best.factors.user_factors.shape == (80, k)
+    assert best.factors.item_factors.shape == (50, k)
     assert k <= 20
     assert f"{k} factors" in best.message
     assert "draws" in best.message
