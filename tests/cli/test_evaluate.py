@@ -44,6 +44,15 @@ def test_the_model_and_its_settings_reach_the_fit(run, files):
     assert document["inside"] is None
 
 
+def test_the_penalty_may_be_chosen_by_itself(run, files):
+    document = json.loads(
+        run("evaluate", *files, "--solver", "scipy", "-k", "1", "--bias", "--penalty", "auto", "--json").stdout
+    )
+    expected = measured(*files, solver="scipy", n_factors=1, biased=True, penalty="auto", seed=42)
+    assert document["rmse"] == expected.rmse
+    assert run("evaluate", *files, "--penalty", "most").exit_code == 2
+
+
 def test_several_solvers_meet_the_same_folds_and_the_best_comes_first(run, lesson):
     flags = ["--folds", "3", "-k", "1", "--bias", "--penalty", "9", "-n", "5"]
     result = run("evaluate", lesson, "--solver", "scipy", "--solver", "bayes", *flags, "--json")

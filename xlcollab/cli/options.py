@@ -50,6 +50,19 @@ def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+def _penalty(text: str) -> float | str:
+    """What ``--penalty`` takes: a number, 0 or more, or ``auto``."""
+    if text == "auto":
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not value >= 0:
+        raise click.BadParameter(f"{text!r} is neither a number, 0 or more, nor 'auto'.")
+    return value
+
+
 def reading_flags(command: F) -> F:
     """Say which table of a file holds the ratings, and how it is to be read."""
     return _stack(
@@ -85,7 +98,7 @@ def model_flags(command: F) -> F:
         click.option("--y-range", nargs=2, type=float, metavar="LO HI", help="Squeeze predictions into LO … HI."),
         click.option("--seed", type=int, default=42, show_default=True, help="Same seed, same result."),
         click.option("--restarts", type=click.IntRange(1), metavar="N", help="Random starts (scipy; torch if named)."),
-        click.option("--penalty", type=click.FloatRange(0), metavar="L2", help="L2 penalty (scipy, als)."),
+        click.option("--penalty", type=_penalty, metavar="L2|auto", help="L2 penalty (scipy, als; scipy: auto)."),
         click.option("--epochs", type=click.IntRange(1), metavar="N", help="Passes over the ratings (torch)."),
         click.option("--lr", type=click.FloatRange(0, min_open=True), metavar="RATE", help="Learning rate (torch)."),
         click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where torch computes."),

@@ -57,7 +57,7 @@ class AlsSolver:
     def __post_init__(self) -> None:
         for option in ("penalty", "bias_penalty"):
             value = getattr(self, option)
-            if value is not None and not (np.isfinite(value) and value > 0):
+            if value is not None and (isinstance(value, str) or not (np.isfinite(value) and value > 0)):
                 raise OptionError(f"{option} is {value!r}; als needs one above 0. Without a penalty choose scipy.")
         if not (np.isfinite(self.tolerance) and self.tolerance >= 0):
             raise OptionError(f"tolerance is {self.tolerance!r}; it is 0 or more (1e-5 is usual).")

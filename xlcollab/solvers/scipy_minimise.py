@@ -15,18 +15,19 @@ after centring rows and columns.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
 from xlcollab.errors import OptionError
 from xlcollab.model import Factors, FloatArray, IntArray, Model, canonical, with_average_rows
 from xlcollab.objective import overshoot, rmse
-from xlcollab.progress import OnProgress
+from xlcollab.progress import OnProgress, Progress
 from xlcollab.solvers.base import Ridge, Solution, Status
-from xlcollab.solvers.descents import LARGE, LBFGS, Projected, Way, best_method
+from xlcollab.solvers.descents import LARGE, LBFGS, Projected, Report, Way, best_method
 from xlcollab.solvers.multistart import EXACT, Effort, Search
 from xlcollab.solvers.peel import Peeled, average, peel, put_back
+from xlcollab.solvers.penalty_choice import choose_penalty
 from xlcollab.solvers.starts import first_factors
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class ScipySolver:
         How many starts; None decides by the size of the table and by how often the least was reached.
     penalty, bias_penalty
         λ on the squared factors and λ_b on the squared biases (`objective`); ``bias_penalty`` None is the same as
-        ``penalty``. 0 is the sheet's own problem.
+        ``penalty``. 0 is the sheet's own problem. ``penalty="auto"`` takes what predicts ratings best that are held out
+        within those that are fitted (`penalty_choice`), then fits all of them.
     max_iterations
         For one start; None is 200, for L-BFGS-B 300.
     method
@@ -58,7 +60,7 @@ class ScipySolver:
     starts_warm: ClassVar[bool] = True
 
     restarts: int | None = None
-    penalty: float = 0.0
+    penalty: float | Literal["auto"] = 0.0
     bias_penalty: float | None = None
     max_iterations: int | None = None
     method: str = "auto"
@@ -79,7 +81,10 @@ class ScipySolver:
     ) -> Solution:
         """The least minimum found; with ``start`` the one that it leads to."""
         self._check(model)
-        if self.penalty == 0 and model.y_range is None and self.method != "l-bfgs-b":
+        if self.penalty == "auto":
+            return self._solve_with_chosen_penalty(ratings, model, seed, on_progress, start)
+        penalty, bias_penalty = self._penalties
+        if penalty == 0 and model.y_range is None and self.method != "l-bfgs-b":
             factors = _interpolated(ratings, model)
             if factors is not None:
                 return Solution(factors, Status.CONVERGED, EXACT, 0, [])
@@ -89,7 +94,7 @@ class ScipySolver:
         search = Search(task.way, task.first, task.effort, ratings, seed, on_progress)
         search.run()
         factors = task.answer(search.best.factors)
-        beyond = 0.0 if self.penalty else overshoot(model, factors, ratings)
+        beyond = 0.0 if penalty else overshoot(model, factors, ratings)
         status, message = search.ending(beyond, proved=task.proved)
         return Solution(
             factors,
@@ -97,13 +102,31 @@ class ScipySolver:
             message,
             search.iterations,
             search.history,
-            penalised=self.penalty > 0,
-            ridge=Ridge(self.penalty, self._bias_penalty) if self.penalty > 0 else None,
+            penalised=penalty > 0,
+            ridge=Ridge(penalty, bias_penalty) if penalty > 0 else None,
         )
 
     @property
-    def _bias_penalty(self) -> float:
-        return self.penalty if self.bias_penalty is None else self.bias_penalty
+    def _penalties(self) -> tuple[float, float]:
+        """λ and λ_b, where ``penalty`` is a number."""
+        penalty = float(self.penalty)
+        return penalty, penalty if self.bias_penalty is None else self.bias_penalty
+
+    def _solve_with_chosen_penalty(
+        self, ratings: Ratings, model: Model, seed: int, on_progress: OnProgress | None, start: Factors | None
+    ) -> Solution:
+        def fit_once(some: Ratings, penalty: float, bias_penalty: float, report: Report) -> Factors:
+            task = _Task.of(replace(self, penalty=penalty, bias_penalty=bias_penalty), some, model)
+            return task.answer(task.way.descend(task.first(np.random.default_rng(seed), 0.0), report).factors)
+
+        chosen = choose_penalty(
+            fit_once, ratings, model, bias_penalty=self.bias_penalty, seed=seed, on_progress=on_progress
+        )
+        if chosen.stopped:
+            on_progress = _stop  # the caller has said so once, and gets the first step of the fit
+        final = replace(self, penalty=chosen.penalty, bias_penalty=chosen.bias_penalty)
+        solution = final.solve(ratings, model, seed=seed, on_progress=on_progress, start=start)
+        return solution if chosen.stopped else replace(solution, message=f"{solution.message} {chosen.sentence}")
 
     def _check(self, model: Model) -> None:
         if self.method not in METHODS:
@@ -114,11 +137,13 @@ class ScipySolver:
             value = getattr(self, option)
             if value is not None and (int(value) != value or value < 1):
                 raise OptionError(f"{option} is {value!r}; it is a whole number, 1 or more.")
+        if isinstance(self.penalty, str) and self.penalty != "auto":
+            raise OptionError(f"penalty is {self.penalty!r}; it is a number, 0 or more, or 'auto'.")
         for option in ("penalty", "bias_penalty"):
             value = getattr(self, option)
-            if value is not None and not (np.isfinite(value) and value >= 0):
+            if value is not None and value != "auto" and not (np.isfinite(value) and value >= 0):
                 raise OptionError(f"{option} is {value!r}; it is a number, 0 or more.")
-        if self.method == "newton" and self.penalty > 0:
+        if self.method == "newton" and self.penalty != 0:
             raise OptionError("Method 'newton' has no penalty; choose 'trust-region' or 'auto'.")
         if self.bias_penalty and not self.penalty:
             raise OptionError("bias_penalty without penalty: free factors would take the biases' place. Pass both.")
@@ -141,8 +166,7 @@ class _Task:
     @classmethod
     def of(cls, options: ScipySolver, ratings: Ratings, model: Model) -> _Task:
         """The task that the options make of these ratings."""
-        penalty = options.penalty
-        bias_penalty = options._bias_penalty
+        penalty, bias_penalty = options._penalties
         pairs = (ratings.user_idx, ratings.item_idx, ratings.values)
         shape = (ratings.n_users, ratings.n_items)
         method = options.method
@@ -219,6 +243,10 @@ def _core(
     users, items = np.cumsum(peeled.users) - 1, np.cumsum(peeled.items) - 1
     core = users[pairs[0][keep]].astype(np.int32), items[pairs[1][keep]].astype(np.int32), pairs[2][keep]
     return core, (int(peeled.users.sum()), int(peeled.items.sum()))
+
+
+def _stop(_: Progress) -> bool:
+    return True
 
 
 def _effort(options: ScipySolver, method: str, n_ratings: int) -> Effort:
