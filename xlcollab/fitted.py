@@ -155,7 +155,9 @@ class Fit:
         matrix = self.predict_matrix(clip=clip)
         return pd.DataFrame(matrix, index=list(self.ratings.users), columns=list(self.ratings.items))
 
-    def recommend(self, users: Labels | None = None, n: int = 10, *, include_seen: bool = False) -> pd.DataFrame:
+    def recommend(
+        self, users: Labels | None = None, n: int = 10, *, include_seen: bool = False, clip: bool | None = None
+    ) -> pd.DataFrame:
         """The ``n`` best items that a user has not rated, best first: item, prediction, low, high.
 
         For one user; for several, or for all (None), one table with a row for each of theirs: user, rank (from 1), and
@@ -170,10 +172,10 @@ class Fit:
         if users is not None:
             at = self._found("user", users)
         rows, items = best_unseen(self._scores, None if include_seen else self._seen, at, self.ratings.n_items, n)
-        low, high = self.interval_positions(at[rows], items)
+        low, high = self.interval_positions(at[rows], items, clip=clip)
         columns = {
             "item": _labels_at(self.ratings.items, items),
-            "prediction": self.predict_positions(at[rows], items),
+            "prediction": self.predict_positions(at[rows], items, clip=clip),
             "low": low,
             "high": high,
         }

@@ -85,6 +85,12 @@ class TestRecommend:
         assert set(table["item"]) == set(made.ratings.items)
         assert table["prediction"].is_monotonic_decreasing
 
+    def test_is_clipped_unless_told_otherwise(self, lesson_ratings):
+        made = fit(lesson_ratings, Model(5, biased=True), solver="scipy")
+        clipped, wild = (made.recommend(n=15, include_seen=True, clip=clip)["prediction"] for clip in (None, False))
+        assert clipped.max() == 5 < wild.max()
+        np.testing.assert_array_equal(clipped, wild.clip(1, 5))
+
     def test_an_unknown_one_among_many_is_named(self, made):
         with pytest.raises(UnknownLabelError, match="There is no user 'x'"):
             made.recommend(iter([212, "x"]))

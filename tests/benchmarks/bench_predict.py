@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import statistics
 import time
+import warnings
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from timing import Work
 
+from xlcollab.errors import UnratedLabelWarning
 from xlcollab.fitting import Fit, fit
+from xlcollab.model import FloatArray
 from xlcollab.ratings import Ratings, read_ratings
 
 DATA = Path(__file__).resolve().parent.parent.parent.parent / "shared" / "data" / "ml-100k" / "u.data"
@@ -46,13 +51,47 @@ def measure(made: Fit) -> None:
     report("explain a prediction", lambda: made.explain(ratings.users[0], item), 50)
 
 
+def cold_users(ratings: Ratings, solver: str, options: dict[str, Any]) -> None:
+    """RMSE for every tenth user, unknown to the fit, from a few ratings folded in and from a fit that has them."""
+    g = np.random.default_rng(0)
+    cold = ratings.user_idx % 10 == 0
+    rest = ratings.select(~cold)
+    made = fit(rest, solver=solver, **options)
+    order = np.lexsort((g.random(len(ratings)), ratings.user_idx))
+    order = order[cold[order]]
+    starts = np.searchsorted(ratings.user_idx[order], ratings.user_idx[order])
+    place = np.arange(len(order)) - starts  # the how-manieth of the user's ratings, in random order
+    asked = order[place >= 20]
+    actual, items = ratings.values[asked], ratings.item_idx[asked]
+
+    def rmse(predicted: FloatArray) -> float:
+        return float(np.sqrt(np.mean((predicted - actual) ** 2)))
+
+    nobody = made.predict("nobody", [ratings.items[at] for at in items], unknown="mean")
+    line = [f"nothing known {rmse(nobody):.4f}"]
+    for few in (5, 10, 20):
+        told = order[place < few]
+        predicted = np.empty(len(asked))
+        for user in np.unique(ratings.user_idx[asked]):
+            own = told[ratings.user_idx[told] == user]
+            known = dict(zip([ratings.items[at] for at in ratings.item_idx[own]], ratings.values[own], strict=True))
+            here = ratings.user_idx[asked] == user
+            predicted[here] = made.fold_in_user(known).predict([ratings.items[at] for at in items[here]])
+        line.append(f"{few} folded in {rmse(predicted):.4f}")
+    again = fit(ratings.select(np.concatenate([np.flatnonzero(~cold), told])), made.model, solver=solver, **options)
+    line.append(f"fitted with those 20 {rmse(again.predict_positions(ratings.user_idx[asked], items)):.4f}")
+    print(f"  RMSE for new users: {', '.join(line)}", flush=True)
+
+
 def main() -> None:
     ratings: Ratings = read_ratings(DATA)
     for solver, options in (("bayes", {}), ("als", {}), ("torch", {"n_factors": 20})):
         made = fit(ratings, solver=solver, **options)
         print(f"{solver}, {made.model.name}", flush=True)
         measure(made)
+        cold_users(ratings, solver, options)
 
 
 if __name__ == "__main__":
+    warnings.simplefilter("ignore", UnratedLabelWarning)  # the new users, to whom nobody has asked the fit yet
     main()
