@@ -38,8 +38,8 @@ def test_formulas_and_the_style_of_each_cell_are_the_same(rebuilt: Path) -> None
     assert [sheet.name for sheet in new.sheets] == [sheet.name for sheet in shipped.sheets]
     for sheet in shipped.sheets:
         ours = new.sheet(sheet.name).cells
-        # The order of recommendations follows torch's predictions, which differ in the last digits between machines.
-        loose = sheet.name == "Recommendations"
+        # The order of these lists follows numbers that differ in the last digits between machines.
+        loose = sheet.name in {"Recommendations", "Similar"}
         assert ours.keys() == sheet.cells.keys()
         for place, cell in sheet.cells.items():
             assert ours[place].style == cell.style, (sheet.name, place)

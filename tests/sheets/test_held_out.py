@@ -99,12 +99,8 @@ def test_compare_has_each_fit_s_errors_and_those_of_the_mean(
     assert found[3]["MAE, held out"] == pytest.approx(np.abs(valid.values - train.mean).mean())
 
 
-def test_an_independent_engine_agrees_and_the_validator_has_nothing_against_it(
-    fits: list[Any], report: Make, wrong_values: Make, sdk_errors: Make
-) -> None:
-    path = report(fits).path
-    assert wrong_values(path) == []
-    assert sdk_errors(path) == ""
+def test_an_independent_engine_agrees(fits: list[Any], report: Make, wrong_values: Make) -> None:
+    assert wrong_values(report(fits).path) == []
 
 
 def test_every_figure_of_compare_is_live(fits: list[Any], report: Make, recalculated: Make) -> None:

@@ -64,7 +64,11 @@ def test_range_and_mean_stand_in_cells_of_their_own(fit: Make, mirror: Make) -> 
     assert [sheet.cells[row, 2].value for row in (17, 18, 19)] == ["range from", "range to", "μ"]
 
 
-@pytest.mark.parametrize("model", [DOT, BIAS, SQUEEZED, Model(1), Model(0, biased=True)], ids=lambda model: model.name)
+@pytest.mark.parametrize(
+    "model",
+    [DOT, BIAS, SQUEEZED, Model(1), Model(0, biased=True), Model(2, y_range=(0.5, 5.5))],
+    ids=lambda model: model.name,
+)
 @pytest.mark.parametrize("mean", [0.0, -0.4])
 def test_recalculated_formulas_predict_what_the_fit_predicts(
     fit: Make, ratings: Make, report: Make, recalculated: Make, model: Model, mean: float
