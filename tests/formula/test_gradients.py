@@ -316,6 +316,7 @@ def test_the_gradient_is_the_difference_quotient_of(book, formula):
 REFUSED = [
     "DB(A1,1,5,2)",
     "DDB(A1,1,5,2)",
+    "VDB(A1,1,5,1,2)",
     "CUMIPMT(A4,10,100,1,3,0)",
     "CUMPRINC(A4,10,100,1,3,0)",
     "T.DIST(A1,5,TRUE)",

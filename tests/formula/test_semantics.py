@@ -140,7 +140,9 @@ def test_texts_that_read_as_numbers_count_as_them(text, number):
     assert number_from_text(text) == pytest.approx(number, rel=1e-15)
 
 
-@pytest.mark.parametrize("text", ["", "x", "1 2", "1,00", "--1", "12:60", "2024-13-01", "TRUE", "1/2"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "1 2", "1,00", "--1", "12:60", "2024-13-01", "1899-12-31", "7/5/1800", "TRUE", "1/2"]
+)
 def test_other_texts_are_no_numbers(text):
     assert number_from_text(text) != number_from_text(text)
 

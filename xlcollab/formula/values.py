@@ -182,6 +182,8 @@ def number_from_text(text: str) -> float:
             days = (dt.date(*map(int, year_month_day)) - dt.date(1899, 12, 30)).days
         except ValueError:
             return float("nan")
+        if days < 2:  # 1900-01-01 is day 1, and the day that Excel has too many comes two months later
+            return float("nan")
         return float(days if days > 60 else days - 1)
     time = _TIME.fullmatch(text)
     if time and int(time[2]) < 60:

@@ -55,25 +55,28 @@ def _base(value: Scalar, base: Scalar, least: Scalar = 0.0) -> str:
 
 
 def _decimal(text: Scalar, base: Scalar) -> float:
-    b = int(number(base))
-    if not 2 <= b <= 36:
+    digits, b = general_text(text).strip(), int(number(base))
+    if not 2 <= b <= 36 or not digits.isalnum() or not digits.isascii():
         raise ExcelError(NUM)
     try:
-        return float(int(general_text(text).strip() or "0", b))
+        return float(int(digits, b))
     except ValueError:
         raise ExcelError(NUM) from None
 
 
 def _into(base: int) -> Callable[..., str]:
+    """From ten: a negative number has ten digits, whatever ``places`` says."""
+    half = base**_PLACES // 2
+
     def call(value: Scalar, places: Scalar = None) -> str:
-        n, half = int(number(value)), base**_PLACES // 2
+        width = 1 if places is None else int(number(places))
+        if not 1 <= width <= _PLACES:
+            raise ExcelError(NUM)
+        n = int(number(value))
         if not -half <= n < half:
             raise ExcelError(NUM)
-        if n < 0:
-            return spelled(n + 2 * half, base)
-        text = spelled(n, base)
-        width = len(text) if places is None else int(number(places))
-        if width < len(text) or width > _PLACES:
+        text = spelled(n % (2 * half), base)
+        if n >= 0 and places is not None and width < len(text):
             raise ExcelError(NUM)
         return text.rjust(width, "0")
 
@@ -81,20 +84,28 @@ def _into(base: int) -> Callable[..., str]:
 
 
 def _out_of(base: int) -> Callable[[Scalar], float]:
+    whole = float(base**_PLACES)
+
     def call(text: Scalar) -> float:
-        digits = general_text(text).strip()
+        digits = general_text(text).strip() or "0"
         if len(digits) > _PLACES:
             raise ExcelError(NUM)
         value = _decimal(digits, base)
-        whole = float(base**_PLACES)
-        return value - whole if len(digits) == _PLACES and value >= whole / 2 else value
+        return value - whole if value >= whole / 2 else value
 
     return call
 
 
-for _name, _size in (("BIN", 2), ("OCT", 8), ("HEX", 16)):
+def _between(source: int, target: int) -> Callable[..., str]:
+    return lambda text, places=None: _into(target)(_out_of(source)(text), places)
+
+
+_BASES = {"BIN": 2, "OCT": 8, "HEX": 16}
+for _name, _size in _BASES.items():
     _of_each(f"DEC2{_name}", "VV?", _into(_size))
     _of_each(f"{_name}2DEC", "V", _out_of(_size))
+    for _other in _BASES.keys() - {_name}:
+        _of_each(f"{_name}2{_other}", "VV?", _between(_size, _BASES[_other]))
 _of_each("BASE", "VVV?", _base)
 _of_each("DECIMAL", "VV", _decimal)
 

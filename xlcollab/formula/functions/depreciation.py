@@ -1,4 +1,4 @@
-"""Depreciation and the interest of level principal: SLN, SYD, DB, DDB, ISPMT."""
+"""Depreciation and the interest of level principal: SLN, SYD, DB, DDB, VDB, ISPMT."""
 
 from __future__ import annotations
 
@@ -86,3 +86,37 @@ def _ddb(cost: Scalar, salvage: Scalar, life: Scalar, period: Scalar, factor: Sc
 def ddb(*args: Values) -> Values:
     """Declining balance at twice (or ``factor`` times) the straight-line rate, never below the salvage value."""
     return each(_ddb, *args)
+
+
+def _vdb(
+    cost: Scalar,
+    salvage: Scalar,
+    life: Scalar,
+    start: Scalar,
+    end: Scalar,
+    factor: Scalar = 2.0,
+    no_switch: Scalar = False,
+) -> float:
+    c, s, n, _ = _checked(cost, salvage, life, 1.0)
+    first, last, rate = number(start), number(end), number(factor) / n
+    if not 0 <= first <= last <= n or rate < 0:
+        raise ExcelError(NUM)
+    level, value, total = 0.0, c, 0.0
+    begins = 0.0
+    while begins < last:
+        # Periods are counted from a broken start, with a broken one before it. Measured on a workbook saved by Excel.
+        ends = begins + (first % 1.0 if begins == 0.0 and first % 1.0 else 1.0)
+        part = max(0.0, min(value * min(1.0, rate), value - s))
+        if not level and not number(no_switch) and (value - s) / (n - begins) > part:
+            level = (value - s) / (n - begins)
+        part = level or part
+        value -= part * (ends - begins)
+        total += part * max(0.0, min(last, ends) - max(first, begins))
+        begins = ends
+    return total
+
+
+@TABLE.add("VDB", "VVVVVV?V?")
+def vdb(*args: Values) -> Values:
+    """Declining balance from one time to another, straight-line from when that is more, unless ``no_switch``."""
+    return each(_vdb, *args)
