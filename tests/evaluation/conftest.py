@@ -10,11 +10,15 @@ import pytest
 from xlcollab.ratings import Ratings
 from xlcollab.solvers import SOLVERS
 
-QUICK: dict[str, dict[str, Any]] = {
-    "scipy": {"n_factors": 2, "biased": True, "penalty": 2.0, "restarts": 1},
-    "torch": {"epochs": 2, "device": "cpu"},
-    "bayes": {"max_sweeps": 5},
-}
+SETTINGS: list[dict[str, Any]] = [
+    {"solver": "scipy", "n_factors": 2, "biased": True, "penalty": 2.0, "restarts": 1},
+    {"solver": "scipy", "n_factors": 1, "biased": True, "penalty": "auto", "max_iterations": 2},
+    {"solver": "torch", "epochs": 2, "device": "cpu"},
+    {"solver": "torch", "epochs": 9, "device": "cpu", "lr": 0.1, "keep_best": True, "patience": 1},
+    {"solver": "bayes", "max_sweeps": 5},
+    {"solver": "bayes", "max_sweeps": 5, "quality": "best", "n_factors": 1},
+]
+"""Quick settings, and those that look at errors while they fit; solvers that are missing here come as they are."""
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +38,12 @@ def planted() -> Ratings:
     return Ratings(tuple(range(40)), labels, users, items, table[users, items], timestamps=g.permutation(700) + 10**9)
 
 
-@pytest.fixture(params=sorted(SOLVERS))
+@pytest.fixture(
+    params=[*SETTINGS, *({"solver": name} for name in SOLVERS if name not in {own["solver"] for own in SETTINGS})],
+    ids=lambda settings: " ".join(
+        str(settings[name]) for name in ("solver", "penalty", "patience", "quality") if name in settings
+    ),
+)
 def solver(request) -> dict[str, Any]:
-    """Settings of each solver there is, made quick where that is possible."""
-    return {"solver": request.param, **QUICK.get(request.param, {})}
+    """Settings of each solver there is."""
+    return request.param

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xlcollab.errors import OptionError, UnratedLabelWarning
-from xlcollab.evaluation.splits import KFold, Splits, as_splits
+from xlcollab.evaluation.metrics import rmse
+from xlcollab.evaluation.splits import KFold, Pair, Splits, as_splits
 from xlcollab.fitting import fit
 from xlcollab.model import Model
 from xlcollab.ratings import Ratings, as_ratings
@@ -77,13 +78,13 @@ def _combinations(grid: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]
         yield dict(zip(grid, values, strict=True))
 
 
-def _error(pair: tuple[Ratings, Ratings], model: Model | None, settings: dict[str, Any]) -> float:
+def _error(pair: Pair, model: Model | None, settings: dict[str, Any]) -> float:
+    """The held-out RMSE. The held-out part is not shown to the fit, whose early stopping might learn from it."""
     train, valid = pair
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnratedLabelWarning)
-        made = fit(train, model, valid=valid, **settings)
-    assert made.valid_rmse is not None
-    return made.valid_rmse
+        made = fit(train, model, **settings)
+    return rmse(made.predict_positions(*made.ratings.positions(valid)), valid.values)
 
 
 def _table(tried: list[dict[str, Any]], errors: Any) -> pd.DataFrame:
