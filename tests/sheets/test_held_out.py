@@ -212,3 +212,21 @@ def test_the_same_ratings_in_another_order_are_the_same(fit: Make, report: Make,
     ]
     found = table(report(fits).path, "Compare", "RMSE, held out")
     assert found[0]["RMSE, held out"] == pytest.approx(found[1]["RMSE, held out"], abs=1e-12)
+
+
+def test_each_fit_that_knows_how_sure_it_is_has_its_calibration(
+    fit: Make, report: Make, split: Any, sure: Any, wrong_values: Make
+) -> None:
+    train, valid = split
+    fits = [
+        fit(train, model, solver=solver, valid=valid, valid_rmse=1.0, uncertainty=sure)
+        for solver, model in (("als", FLAT), ("bayes", FREE))
+    ]
+    path = report(fits).path
+    cells = Workbook.open(path).sheet("Evaluation").cells
+    for heading, made in ((5, fits[0]), (11, fits[1])):
+        assert cells[heading, 1].value == f"How often the intervals of {made.solver} hold"
+        assert [cells[row, 4].value for row in range(heading + 2, heading + 5)] == pytest.approx(
+            [made.inside(level) for level in (0.5, 0.8, 0.95)]
+        )
+    assert wrong_values(path) == []

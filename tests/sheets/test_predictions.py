@@ -166,3 +166,14 @@ def luminance(color: str) -> float:
 def test_text_on_the_colour_scale_has_contrast_enough(style: Style, background: str) -> None:
     light, dark = sorted((luminance(background), luminance(style.color or "000000")), reverse=True)
     assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
+def test_long_names_that_run_upwards_are_shortened_where_they_begin_to_be_cut(
+    fit: Make, ratings: Make, report: Make
+) -> None:
+    bare = ratings()
+    names = {label: "A name of more than thirty signs" for label in bare.items}
+    book = Workbook.open(report(fit(bare.with_names(item_names=names), MODEL)).path)
+    assert book.sheet("Predictions").cells[7, 2].value == "A name of more than thirty si…"
+    assert book.sheet("torch").cells[17, 6].value == "A name of more than thirty si…"
+    assert "A name of more than thirty signs" in {cell.value for cell in book.sheet("Recommendations").cells.values()}

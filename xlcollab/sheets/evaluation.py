@@ -76,24 +76,23 @@ class Evaluation:
         return _GROUP_ROW + (len(LEVELS) + 3) * sum(one.has_intervals for one in self.held_out.fits)
 
     def _add_fit(self, table: Columns, one: Measured) -> None:
-        model: list[str | None] = [None] * len(one.known)
-        if self.is_live(one):
-            pairs = zip(*(positions.tolist() for positions in one.positions), one.known, strict=True)
-            model = [
-                one.mirror.formulas.prediction(user, item) if known else None for user, item, known in pairs
-            ]  # someone unknown is predicted as the average one, which has no cells
         live = self.is_live(one)
+        model: list[str | None] = [None] * len(one.known)
+        if live:  # somebody unknown is predicted as the average one, which has no cells
+            users, items = (positions.tolist() for positions in one.positions)
+            formulas = one.mirror.formulas
+            model = [
+                formulas.prediction(user, item) if known else None
+                for user, item, known in zip(users, items, one.known, strict=True)
+            ]
+        predicted, error = _key(one, "predicted"), _key(one, "error")
+        within = [_within(one, text) for text in model]
         table.add(
-            _key(one, "predicted"),
-            one.predicted.tolist(),
-            theme.PREDICTED_PLAIN,
-            formula=[_within(one, text) for text in model],
-            title="predicted",
-            width=9.5,
+            predicted, one.predicted.tolist(), theme.PREDICTED_PLAIN, formula=within, title="predicted", width=9.5
         )
-        error = f"{table.ref(_key(one, 'predicted'))}-{table.ref('actual')}" if live else None
+        difference = f"{table.ref(predicted)}-{table.ref('actual')}" if live else None
         values = (one.predicted - self.held_out.ratings.values).tolist()
-        table.add(_key(one, "error"), values, theme.DIFFERENCE, formula=error, title="error", width=7.5)
+        table.add(error, values, theme.DIFFERENCE, formula=difference, title="error", width=7.5)
         if one.has_intervals:
             self._add_intervals(table, one, model)
 

@@ -204,8 +204,6 @@ def _chart(sheet: str, points: Columns, places: FloatArray, sides: Sequence[Side
         alt_text=_alternative(title, labels, places[: len(labels)]),
         x_title=_AXES[0],
         y_title=_AXES[1],
-        x_format="0.0",
-        y_format="0.0",
     )
 
 
