@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from xlcollab.errors import RatingsError, XlcollabError
 from xlcollab.grid import Blanks, Grid, Place, Totals
-from xlcollab.xlsx.cells import Area
+from xlcollab.xlsx.cells import Area, CellValue
 from xlcollab.xlsx.pivots import read_pivots
 
 if TYPE_CHECKING:
@@ -26,24 +25,28 @@ def sheet_grid(book: Workbook, sheet: Sheet, blanks: Blanks, area: Area | None =
     if plain is not None:
         used, rows = plain
         grid = Grid.of(place, rows, used.first_row, used.first_col, blanks=blanks, totals=totals)
-    elif sheet.used is not None:
-        used = sheet.used
-        formulas = set(_formula_cells(sheet, used))
-        rows = sheet.values(used)
-        grid = Grid.of(place, rows, used.first_row, used.first_col, formulas=formulas, blanks=blanks, totals=totals)
     else:
-        return Grid(place, [], [])
+        grid = _with_formulas(sheet, place, blanks, totals)
     return grid if area is None else grid.inside(area)
 
 
-def _formula_cells(sheet: Sheet, used: Area) -> Iterator[tuple[int, int]]:
+def _with_formulas(sheet: Sheet, place: Place, blanks: Blanks, totals: Totals) -> Grid:
+    used = sheet.used
+    if used is None:
+        return Grid(place, [], [])
+    top, left = used.first_row, used.first_col
+    rows: list[list[CellValue]] = [[None] * used.width for _ in range(used.height)]
+    formulas: list[tuple[int, int]] = []
     for (row, col), cell in sheet.cells.items():
-        if cell.formula is not None and used.contains(row, col):
-            yield row, col
-    for area in sheet.array_areas:  # only the first cell of an array formula carries it
-        inside = area.clip(used)
+        if cell.value is not None:
+            rows[row - top][col - left] = cell.value
+        if cell.formula is not None:
+            formulas.append((row, col))
+    for array in sheet.array_areas:  # only the first cell of an array formula carries it
+        inside = array.clip(used)
         if inside is not None:
-            yield from inside.cells()
+            formulas += inside.cells()
+    return Grid.of(place, rows, top, left, formulas=formulas, blanks=blanks, totals=totals)
 
 
 def _pivot_totals(book: Workbook, sheet: Sheet) -> Totals:

@@ -12,6 +12,7 @@ def test_inspect_names_the_crosstab(run, lesson):
     (crosstab,) = document["crosstabs"]
     assert crosstab == {
         "sheet": "ratings", "range": "A1:P16", "users": 15, "items": 15, "ratings": 206, "blanks": 19,
+        "copies": [], "problem": None,
     }  # fmt: skip
     assert document["solver_models"] == []
 

@@ -13,8 +13,8 @@ HEAVY = {"numpy", "scipy", "pandas", "torch", "openpyxl", "python_calamine", "tq
 
 
 def loaded_after(code: str) -> set[str]:
-    """The top-level packages that a fresh interpreter holds after running ``code``."""
-    script = f"{code}\nimport sys\nprint('\\n'.join({{name.partition('.')[0] for name in sys.modules}}))"
+    """The modules that a fresh interpreter holds after running ``code``."""
+    script = f"{code}\nimport sys\nprint('\\n'.join(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     return set(ran.stdout.split())
 
@@ -38,6 +38,16 @@ def test_inspect_reads_a_workbook_without_numpy():
     loaded = after_command("inspect", "workbooks/movielens_15x15.xlsx")
     assert "lxml" in loaded
     assert not loaded & HEAVY
+
+
+def test_inspect_loads_what_reads_formulas_only_for_solver_models(shared):
+    without_model = after_command("inspect", "workbooks/movielens_15x15.xlsx")
+    with_model = after_command("inspect", str(shared / "data" / "collab_filter.xlsx"))
+    assert "xlcollab.formula.parse" in with_model
+    assert not {name for name in without_model if name.startswith("xlcollab.formula.")}
+    assert not with_model & HEAVY
+    for loaded in (without_model, with_model):
+        assert not {"xlcollab.xlsx.patching", "xlcollab.xlsx.sheetxml", "xlcollab.xlsx.styles"} & loaded
 
 
 def test_fitting_with_scipy_loads_neither_torch_nor_pandas(tmp_path):

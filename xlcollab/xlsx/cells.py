@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -171,14 +171,34 @@ CellValue = int | float | str | bool | dt.datetime | dt.date | ErrorValue | None
 """What a cell can hold; None is an empty cell."""
 
 
-class Formula(NamedTuple):
+class Formula:
     """A formula as it stands in its own cell: no leading '=', shared formulas already moved to where they are used.
 
-    ``array`` is the range of an array formula, on its first cell; the other cells of that range hold values only.
+    ``array`` is the range of an array formula, on its first cell; the other cells of that range hold values only. The
+    text may be given as what makes it: of most formulas in a file nobody asks for the text.
     """
 
-    text: str
-    array: Area | None = None
+    __slots__ = ("_text", "array")
+
+    def __init__(self, text: str | Callable[[], str], array: Area | None = None) -> None:
+        self._text = text
+        self.array = array
+
+    @property
+    def text(self) -> str:
+        """The formula's text."""
+        if not isinstance(self._text, str):
+            self._text = self._text()
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Formula) and (self.text, self.array) == (other.text, other.array)
+
+    def __hash__(self) -> int:
+        return hash((self.text, self.array))
+
+    def __repr__(self) -> str:
+        return f"Formula({self.text!r}{'' if self.array is None else f', {self.array}'})"
 
 
 class Cell(NamedTuple):

@@ -7,6 +7,7 @@ import datetime as dt
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from xlcollab.errors import DamagedFileError
 from xlcollab.xlsx.calendar import to_date
@@ -96,7 +97,7 @@ def read_cells(data: bytes, reader: CellReader) -> SheetCells:
     early: list[Token] = []  # cells that share a formula which stands further down: cells may come in any order
     for token in _tokens(data, reader.part):
         formula = None
-        if token[4] is not None and any(token[4]):
+        if token[4] is not None and (token[4][0] or token[4][1]):
             formula = _formula(token, shared, array_areas)
             if formula is None:
                 early.append(token)
@@ -144,7 +145,7 @@ def _formula(
         if index not in shared:
             return None
         first_row, first_col, filled = shared[index]
-        return Formula(filled.moved(row - first_row, col - first_col))
+        return Formula(partial(filled.moved, row - first_row, col - first_col))
     if kind in ("array", "dataTable"):
         area = Area.parse(attributes.get("ref", address(row, col)))
         array_areas.append(area)

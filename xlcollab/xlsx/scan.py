@@ -66,17 +66,18 @@ def row_tokens(row: bytes) -> list[Token] | None:
     if len(found) != row.count(b"<c"):
         return None
     tokens: list[Token] = []
+    plain = unescape if b"&" in row else str
     for letters, number, style, kind, attributes, formula, value, inline in found:
         stored: str | None = None
         if value:
-            stored = unescape(value.decode())
+            stored = plain(value.decode())
         elif inline or kind in _TEXT_KINDS:
-            stored = unescape(inline.decode())
+            stored = plain(inline.decode())
         code = None
         if attributes:
-            code = (dict(_ATTRIBUTE.findall(unescape(attributes.decode()))), unescape(formula.decode()))
+            code = (dict(_ATTRIBUTE.findall(plain(attributes.decode()))), plain(formula.decode()))
         elif formula:
-            code = (_NO_ATTRIBUTES, unescape(formula.decode()))
+            code = (_NO_ATTRIBUTES, plain(formula.decode()))
         tokens.append(
             (
                 int(number),
