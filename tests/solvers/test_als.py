@@ -88,7 +88,7 @@ def test_the_cost_falls_with_every_sweep_to_the_minimum(model: Model, weighted: 
     costs = made.history["cost"].to_numpy()
     assert (np.diff(costs) <= 1e-12 * costs[0]).all()
     assert made.status is Status.CONVERGED
-    assert "Minimum found" in made.message
+    assert "Settled" in made.message
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -143,6 +143,49 @@ def test_predicts_planted_ratings_far_better_than_biases() -> None:
     assert error(als(train)) < error(als(train, n_factors=0))
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_other_units_of_the_ratings_give_the_same_predictions(weighted: bool) -> None:
+    ratings = some_ratings()
+    made, tenfold = (
+        als(replace(ratings, values=unit * ratings.values), n_factors=2, weighted=weighted, tolerance=1e-9)
+        for unit in (1, 10)
+    )
+    np.testing.assert_allclose(tenfold.predict_matrix(), 10 * made.predict_matrix(), rtol=1e-3)
+
+
+class TestAuto:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def parts() -> tuple[Ratings, Ratings]:
+        ratings = some_ratings(30, 20, fill=0.5, seed=3)
+        noise = np.random.default_rng(0).normal(0, 0.7, len(ratings))
+        return replace(ratings, values=np.clip(ratings.values + noise, 0.5, 5)).split(0.25, seed=0)
+
+    @pytest.mark.parametrize("weighted", [False, True])
+    def test_predicts_nearly_as_well_as_the_best(self, parts: tuple[Ratings, Ratings], weighted: bool) -> None:
+        train, valid = parts
+        options: dict[str, Any] = {"n_factors": 3, "valid": valid, "weighted": weighted}
+        several = (0.01, 0.1, 0.5) if weighted else (0.1, 1.0, 5.0)
+        errors = [als(train, penalty=penalty, bias_penalty=penalty, **options).valid_rmse for penalty in several]
+        made = als(train, penalty="auto", **options)
+        assert made.valid_rmse < 1.06 * min(errors)
+        assert made.valid_rmse < 0.97 * max(errors)
+        assert f"The penalty {made.ridge.factors:.3g} was chosen by a held-out RMSE of " in made.message
+        assert made.options["penalty"] == "auto"
+
+    def test_is_the_fit_of_all_ratings_under_what_was_chosen(self, parts: tuple[Ratings, Ratings]) -> None:
+        made = als(parts[0], n_factors=2, penalty="auto", bias_penalty=0.1)
+        again = als(parts[0], n_factors=2, penalty=made.ridge.factors, bias_penalty=0.1)
+        np.testing.assert_array_equal(made.predict_matrix(), again.predict_matrix())
+        assert made.ridge.bias == pytest.approx(0.1)
+
+    def test_stops_while_choosing(self, parts: tuple[Ratings, Ratings]) -> None:
+        calls: list[str] = []
+        made = als(parts[0], penalty="auto", on_progress=lambda progress: calls.append(progress.task) or True)
+        assert calls == ["choosing the penalty"]
+        assert made.status is Status.STOPPED
+
+
 def test_biases_alone_are_a_model() -> None:
     made = als(some_ratings(), n_factors=0)
     assert made.model == Model(0, biased=True)
@@ -179,7 +222,9 @@ def test_held_out_error_is_in_the_history() -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"penalty": 0}, "penalty is 0; als needs one above 0"),
+        ({"penalty": 0}, "penalty is 0; als needs one above 0, or 'auto'"),
+        ({"penalty": "none"}, "penalty is 'none'"),
+        ({"bias_penalty": "auto"}, "bias_penalty is 'auto'"),
         ({"penalty": np.nan}, "penalty is nan"),
         ({"bias_penalty": -1.0}, "bias_penalty is -1.0"),
         ({"tolerance": -1}, "tolerance is -1"),

@@ -13,7 +13,7 @@ and lowers the cost.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -21,12 +21,17 @@ from xlcollab.errors import OptionError
 from xlcollab.model import Factors, FloatArray, Model, predict_pairs, principal, with_average_rows
 from xlcollab.progress import OnProgress, Progress
 from xlcollab.solvers.base import Ridge, Solution, Status
+from xlcollab.solvers.descents import Report
+from xlcollab.solvers.penalty_choice import choose_penalty
 from xlcollab.solvers.ridge_rows import RidgeRows
 
 if TYPE_CHECKING:
     from xlcollab.ratings import Ratings
 
-__all__ = ["AlsSolver"]
+__all__ = ["DEFAULT_PENALTIES", "AlsSolver"]
+
+DEFAULT_PENALTIES = {True: (0.14, 0.05), False: (6.0, 2.0)}
+"""(λ / σ, λ_b) by ``weighted``: what predicted best, about, on four splits of the MovieLens sample and one of 100k."""
 
 
 @dataclass(frozen=True)
@@ -36,19 +41,22 @@ class AlsSolver:
     Parameters
     ----------
     penalty, bias_penalty
-        λ and λ_b, above 0; ``bias_penalty`` None is a third of ``penalty``.
+        λ and λ_b, above 0. None takes `DEFAULT_PENALTIES`, λ times the standard deviation of the ratings: factors are
+        square roots of ratings and biases are ratings, so that other units give the same predictions. With
+        ``penalty="auto"`` λ is what predicts ratings best that are held out for that (`penalty_choice`).
     weighted
         Multiply each row's penalties by the number of its ratings (w = 1).
     tolerance
-        A minimum is found when a sweep lowers the cost by less than this part of it.
+        The fit has settled when a sweep lowers the cost by less than this part of it. On MovieLens more sweeps than the
+        default makes move the held-out error in the fourth digit.
     max_sweeps
         The most sweeps, each over the items and then the users.
     """
 
-    penalty: float = 0.15
+    penalty: float | Literal["auto"] | None = None
     bias_penalty: float | None = None
     weighted: bool = True
-    tolerance: float = 1e-5
+    tolerance: float = 1e-4
     max_sweeps: int = 100
 
     name: ClassVar[str] = "als"
@@ -57,17 +65,26 @@ class AlsSolver:
     def __post_init__(self) -> None:
         for option in ("penalty", "bias_penalty"):
             value = getattr(self, option)
-            if value is not None and (isinstance(value, str) or not (np.isfinite(value) and value > 0)):
-                raise OptionError(f"{option} is {value!r}; als needs one above 0. Without a penalty choose scipy.")
+            if value is None or (option == "penalty" and isinstance(value, str) and value == "auto"):
+                continue
+            if isinstance(value, str) or not (np.isfinite(value) and value > 0):
+                auto = ", or 'auto'" if option == "penalty" else ""
+                raise OptionError(
+                    f"{option} is {value!r}; als needs one above 0{auto}. Without a penalty choose scipy."
+                )
         if not (np.isfinite(self.tolerance) and self.tolerance >= 0):
-            raise OptionError(f"tolerance is {self.tolerance!r}; it is 0 or more (1e-5 is usual).")
+            raise OptionError(f"tolerance is {self.tolerance!r}; it is 0 or more (1e-4 is usual).")
         if self.max_sweeps != int(self.max_sweeps) or self.max_sweeps < 1:
             raise OptionError(f"max_sweeps is {self.max_sweeps!r}; it is a whole number, 1 or more.")
 
-    @property
-    def ridge(self) -> Ridge:
+    def ridge(self, ratings: Ratings) -> Ridge:
         """The penalties of every row."""
-        return Ridge(self.penalty, self.bias_penalty or self.penalty / 3, self.weighted)
+        factors, bias = DEFAULT_PENALTIES[self.weighted]
+        return Ridge(
+            factors * float(np.std(ratings.values)) if self.penalty is None else float(self.penalty),
+            bias if self.bias_penalty is None else self.bias_penalty,
+            self.weighted,
+        )
 
     def default_model(self, ratings: Ratings) -> Model:
         """Biases and twenty factors, or a third of the users or items where those are few."""
@@ -86,7 +103,10 @@ class AlsSolver:
         """Sweep until the cost hardly falls; ``valid`` is measured after each sweep, ``start`` is where to begin."""
         if model.y_range is not None:
             raise OptionError("Solver 'als' has no y_range: leave it out, or choose scipy or torch.")
-        run = _Run(self, ratings, model, first_factors(ratings, model, seed) if start is None else start)
+        if self.penalty == "auto":
+            return self._solve_with_chosen_penalty(ratings, model, valid, seed, on_progress, start)
+        first = first_factors(ratings, model, seed) if start is None else start
+        run = _Run(self.ridge(ratings), ratings, model, first)
         if start is not None:
             run.update_users()  # so that new users are known before the items are regressed on them
         status = Status.LIMIT
@@ -109,15 +129,44 @@ class AlsSolver:
             iterations=len(run.history),
             history=run.history,
             penalised=True,
-            ridge=self.ridge,
+            ridge=run.ridge,
         )
+
+    def _solve_with_chosen_penalty(
+        self,
+        ratings: Ratings,
+        model: Model,
+        valid: Ratings | None,
+        seed: int,
+        on_progress: OnProgress | None,
+        start: Factors | None,
+    ) -> Solution:
+        rows = np.count_nonzero(ratings.user_counts) * np.count_nonzero(ratings.item_counts)
+        each = len(ratings) / rows**0.5 if self.weighted else 1.0  # ratings of a row: the penalties are for one of them
+
+        def fit_once(some: Ratings, penalty: float, bias_penalty: float, report: Report) -> Factors:
+            once = replace(self, penalty=penalty / each, bias_penalty=bias_penalty / each)
+            return once.solve(some, model, seed=seed, on_progress=lambda _: report(0.0, 0.0)).factors
+
+        bias = replace(self, penalty=None).ridge(ratings).bias * each
+        chosen = choose_penalty(fit_once, ratings, model, bias_penalty=bias, seed=seed, on_progress=on_progress)
+        chosen = replace(chosen, penalty=chosen.penalty / each, bias_penalty=float(chosen.bias_penalty) / each)
+        if chosen.stopped:
+            on_progress = _stop  # the caller has said so once, and gets the first sweep
+        final = replace(self, penalty=chosen.penalty, bias_penalty=chosen.bias_penalty)
+        solution = final.solve(ratings, model, valid=valid, seed=seed, on_progress=on_progress, start=start)
+        return solution if chosen.stopped else replace(solution, message=f"{solution.message} {chosen.sentence}")
+
+
+def _stop(_: Progress) -> bool:
+    return True
 
 
 @dataclass(eq=False)
 class _Run:
     """One fit on its way."""
 
-    options: AlsSolver
+    ridge: Ridge
     ratings: Ratings
     model: Model
     factors: Factors
@@ -156,7 +205,7 @@ class _Run:
     def _update(self, own: RidgeRows, other: RidgeRows, *, of_users: bool) -> float:
         """Regress one side on the other, whose common bias goes into μ first; the sum of squared errors."""
         at = self.factors if of_users else self.factors.transposed()
-        model, ridge = self.model, self.options.ridge
+        model, ridge = self.model, self.ridge
         z, penalties = at.item_factors, np.full(model.n_factors, ridge.factors)
         if model.biased:
             common = np.average(at.item_bias, weights=self._weights(other))
@@ -171,10 +220,10 @@ class _Run:
     def _weights(self, side: RidgeRows) -> FloatArray:
         """n^w of each row (d,), 0 for rows without a rating, which cost nothing."""
         rated = side.counts > 0
-        return np.where(rated, side.counts if self.options.weighted else 1, 0).astype(float)
+        return np.where(rated, side.counts if self.ridge.by_count else 1, 0).astype(float)
 
     def _penalty(self) -> float:
-        ridge, total = self.options.ridge, 0.0
+        ridge, total = self.ridge, 0.0
         for side, factors, bias in (
             (self.users, self.factors.user_factors, self.factors.user_bias),
             (self.items, self.factors.item_factors, self.factors.item_bias),
@@ -197,7 +246,7 @@ def first_factors(ratings: Ratings, model: Model, seed: int) -> Factors:
 def _message(status: Status, sweeps: int) -> str:
     made = f"{sweeps} sweep{'' if sweeps == 1 else 's'}"
     return {
-        Status.CONVERGED: f"Minimum found after {made}.",
-        Status.LIMIT: f"Not at a minimum within the limit of {made}.",
+        Status.CONVERGED: f"Settled after {made}.",
+        Status.LIMIT: f"Not settled within the limit of {made}.",
         Status.STOPPED: f"Stopped on request after {made}.",
     }[status]

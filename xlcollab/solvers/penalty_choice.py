@@ -139,7 +139,8 @@ class _Path:
 
 
 def _risen_twice(errors: list[float]) -> bool:
-    return len(errors) > 2 and errors[-1] > errors[-2] > min(errors)
+    """Twice in a row, and by more than fits differ that hold all factors at 0."""
+    return len(errors) > 2 and errors[-1] > errors[-2] > 1.001 * min(errors)
 
 
 def _vertex(before: float, least: float, after: float) -> float:
