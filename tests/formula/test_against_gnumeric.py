@@ -12,6 +12,7 @@ import re
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 from openpyxl import Workbook as OpenpyxlBook
 from openpyxl.workbook.defined_name import DefinedName
@@ -192,6 +193,10 @@ EXCEL: dict[str, object] = {
     # An array of conditions gives an array of results.
     "SUM(COUNTIF(A1:A8,{1,4}))": 3.0,
     'SUM(SUMIF(J1:J8,{"yes","no"},A1:A8))': 31.0,
+    # "CHOOSE": an array of numbers chooses an array: here G and its squares.
+    "INDEX(LINEST(A1:A8,CHOOSE({1,2},G1:G8,G1:G8^2)),1,1)": float(np.polyfit(CELLS["G"], CELLS["A"], 2)[0]),
+    # "TREND": without xs they are 1, 2, 3 …
+    "TREND(A1:A8,,9)": float(np.polyval(np.polyfit(range(1, 9), CELLS["A"], 1), 9)),
     # Names that Gnumeric has not: scipy.stats.t(10).cdf(1.5) and 2·sf, norm.cdf(0.7) - 1/2, norm.pdf(0.7), ln 6; the
     # line through A and G at 10 is mean(A) + slope·(10 - mean(G)) = 31/8 + 87.875/922.875·(10 - 87/8).
     "T.DIST(1.5,10,TRUE)": 0.9177463367772799,

@@ -275,6 +275,14 @@ FORMULAS = [
     'AGGREGATE(9,6,A1:A6/(B1:B6>1))',
     'AGGREGATE(6,4,A1:A3)',
     'IFNA(VLOOKUP("c",{"c",2},2,FALSE),1)*A1',
+    'LINEST(A1:A6,B1:B6)',
+    'INDEX(LINEST(A1:A6,B1:B6),1,2)',
+    'INDEX(LINEST(B1:B6,CHOOSE({1,2},A1:A6,A1:A6^2)),1,1)',
+    'INDEX(LOGEST(A1:A6,B1:B6),1,1)',
+    'TREND(A1:A6,B1:B6,A2)',
+    'SUM(TREND(B1:B6,A1:A6)^2)',
+    'GROWTH(A1:A6,B1:B6,4)',
+    'TREND(A1:A6,B1:B6,2,FALSE)',
 ]
 # fmt: on
 

@@ -11,7 +11,7 @@ from xlcollab.formula.values import NUM, NUMBER, VALUE, Kinds, Values, constant_
 TABLE = Table()
 
 
-def _errors(values: Values) -> Kinds | None:
+def not_numbers(values: Values) -> Kinds | None:
     """What stops a matrix function, for each cell: an error in the range, #VALUE! for anything else but numbers."""
     if not known(values.kind):
         return None
@@ -32,7 +32,7 @@ def mmult(a: Values, b: Values) -> Values:
     """The matrix product; #VALUE! where the sizes do not fit or a cell is empty or holds a text."""
     if a.shape[3] != b.shape[2]:
         return _value_error()
-    errors = combined((_errors(a), _errors(b)))
+    errors = combined((not_numbers(a), not_numbers(b)))
     product = algebra.matmul(a.num, b.num)
     if errors is not None:
         errors = np.broadcast_to(
@@ -47,7 +47,7 @@ def minverse(a: Values) -> Values:
     if a.shape[2] != a.shape[3]:
         return _value_error()
     inverse = algebra.inverse(a.num)
-    errors = _errors(a)
+    errors = not_numbers(a)
     return finish(inverse, None if errors is None else np.broadcast_to(errors, inverse.shape), NUM)
 
 
@@ -56,7 +56,7 @@ def mdeterm(a: Values) -> Values:
     """The determinant."""
     if a.shape[2] != a.shape[3]:
         return _value_error()
-    return finish(algebra.determinant(a.num), _errors(a))
+    return finish(algebra.determinant(a.num), not_numbers(a))
 
 
 @TABLE.add("TRANSPOSE", "A")
