@@ -29,7 +29,7 @@ class TestHeldOutRatings:
         """The held-out part with other values, in another order, with other cells, and with strangers."""
         g = np.random.default_rng(0)
         yield replace(valid, values=1e3 - g.permutation(valid.values))
-        moved = replace(valid, item_idx=(valid.item_idx + 7) % valid.n_items, users=tuple(range(20, 60)))
+        moved = replace(valid, item_idx=(valid.item_idx + 7) % valid.n_items, users=tuple(range(100, 140)))
         yield moved.select(g.permutation(len(valid)))
 
     def test_never_reach_the_fit_of_any_solver(self, solver, parts):
@@ -140,3 +140,19 @@ def test_without_held_out_ratings_there_is_nothing_to_measure(planted):
 def test_a_setting_that_no_solver_has_is_refused(parts):
     with pytest.raises(OptionError, match="no option 'penality'"):
         evaluate(*parts, solver="scipy", penality=2.0)
+
+
+def test_a_rating_that_is_in_both_parts_is_refused(parts):
+    train, valid = parts
+    more = replace(
+        valid,
+        user_idx=np.append(valid.user_idx, train.user_idx[5]),
+        item_idx=np.append(valid.item_idx, train.item_idx[5]),
+        values=np.append(valid.values, 1.0),
+        timestamps=None,
+    )
+    user, item = train.users[train.user_idx[5]], train.items[train.item_idx[5]]
+    with pytest.raises(RatingsError, match=rf"1 of 141 held-out ratings .* of user {user} for item '{item}' first"):
+        evaluate(train, more, **LINEAR)
+    with pytest.raises(RatingsError, match="140 of 140"):
+        evaluate(valid, valid)

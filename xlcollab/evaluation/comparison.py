@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Candidates", "compare", "cross_validate", "evaluate_each"]
 
-Candidates: TypeAlias = Sequence[str | Mapping[str, Any]] | Mapping[str, Mapping[str, Any]]
+Candidates: TypeAlias = Sequence[str | Mapping[str, Any]] | Mapping[str, str | Mapping[str, Any]]
 """Names of solvers, settings as for `evaluate` (a model and a grid to search among them), or settings by name."""
 
 
@@ -124,13 +124,17 @@ def _named(solvers: Candidates) -> dict[str, dict[str, Any]]:
     if isinstance(solvers, str) or not len(solvers):
         raise OptionError(f"solvers is {solvers!r}; give a list of solvers, such as ['bayes', 'scipy'].")
     if isinstance(solvers, Mapping):
-        return {name: dict(own) for name, own in solvers.items()}
+        return {name: _settings(given) for name, given in solvers.items()}
     named: dict[str, dict[str, Any]] = {}
     for given in solvers:
-        own = {"solver": given} if isinstance(given, str) else dict(given)
+        own = _settings(given)
         words = [str(own.get("solver", "default")), *(f"{key}={own[key]}" for key in own if key != "solver")]
         name = ", ".join(words)
         if name in named:
             raise OptionError(f"{name!r} stands among the solvers twice; leave one of them out.")
         named[name] = own
     return named
+
+
+def _settings(given: str | Mapping[str, Any]) -> dict[str, Any]:
+    return {"solver": given} if isinstance(given, str) else dict(given)

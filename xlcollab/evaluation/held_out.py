@@ -116,11 +116,13 @@ def evaluate(
     grid
         Settings to choose from by an error held out within ``train`` (`search`), as ``{"n_factors": [2, 5, 10]}``.
 
-    Raises what `xlcollab.fit` raises, and `RatingsError` where there is nothing to measure on.
+    Raises what `xlcollab.fit` raises, and `RatingsError` where there is nothing to measure on, or where a pair of user
+    and item is in both parts.
     """
     train, valid = as_ratings(train), as_ratings(valid)
     if not len(valid):
         raise RatingsError("There are no held-out ratings to measure on.")
+    _refuse_shared(train, valid)
     started = time.perf_counter()
     if grid is not None:
         settings |= search(train, grid, model, solver=solver, **settings).settings
@@ -146,3 +148,19 @@ def evaluate(
         fit=made,
         ranking=None if n is None else rank(made, valid, n=n, relevant=relevant),
     )
+
+
+def _refuse_shared(train: Ratings, valid: Ratings) -> None:
+    """Refuse pairs of user and item that stand in both parts: their ratings would be known beforehand."""
+    user_idx, item_idx = (idx.astype(np.int64) for idx in train.positions(valid))
+    known = (user_idx >= 0) & (item_idx >= 0)
+    shared = known & np.isin(
+        user_idx * train.n_items + item_idx, train.user_idx * np.int64(train.n_items) + train.item_idx
+    )
+    if shared.any():
+        at = int(np.argmax(shared))
+        user, item = valid.users[valid.user_idx[at]], valid.items[valid.item_idx[at]]
+        raise RatingsError(
+            f"{np.count_nonzero(shared)} of {len(valid)} held-out ratings are training ratings too, that of user"
+            f" {user!r} for item {item!r} first. Leave them out of one of the two."
+        )
