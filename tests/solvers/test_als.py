@@ -67,15 +67,15 @@ class TestRidgeRows:
         rows, columns = np.nonzero(mask)
         order = g.permutation(len(rows))
         rows, columns = rows[order], columns[order]
-        values, z, offset = g.normal(size=len(rows)), g.normal(size=(25, 3)), g.normal(size=25)
-        penalties = np.array([0.5, 0.5, 0.2])
+        values, z, offset = g.normal(size=len(rows)), g.normal(size=(25, 9)), g.normal(size=25)
+        penalties = np.linspace(0.2, 0.6, 9)  # nine regressors, and rows of fewer and of more ratings
         found = RidgeRows.of(rows, columns, values, (40, 25)).solve(z, offset, penalties, by_count=by_count)
         total = 0.0
         for row in range(40):
             at = np.flatnonzero(rows == row)
             zr, y = z[columns[at]], values[at] - offset[columns[at]]
             weight = len(at) if by_count else 1
-            x = np.linalg.solve(zr.T @ zr + weight * np.diag(penalties), zr.T @ y) if len(at) else np.zeros(3)
+            x = np.linalg.solve(zr.T @ zr + weight * np.diag(penalties), zr.T @ y) if len(at) else np.zeros(9)
             np.testing.assert_allclose(found.x[row], x, atol=1e-12)
             total += np.sum((y - zr @ x) ** 2)
         assert found.squared_error == pytest.approx(total)

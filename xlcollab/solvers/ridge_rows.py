@@ -68,20 +68,35 @@ class RidgeRows:
         K = z.shape[1]
         x, squared_error = np.zeros((len(self.counts), K)), 0.0
         z, offset = np.vstack([z, np.zeros(K)]), np.append(offset, 0.0)  # what padding points to
-        diagonal = np.arange(K)
         for block in self.blocks:
-            zb = z[block.columns]  # (B, L, K)
-            y = block.values - offset[block.columns]
-            gram = zb.swapaxes(1, 2) @ zb  # (B, K, K)
-            linear = (y[:, None, :] @ zb)[:, 0]  # (B, K)
-            weight = self.counts[block.rows, None] if by_count else 1
-            shrink = np.broadcast_to(penalties * weight, linear.shape)
-            gram[:, diagonal, diagonal] += shrink
-            found = np.linalg.solve(gram, linear[:, :, None])[:, :, 0]
-            x[block.rows] = found
-            # At the minimum Σe² + Σλx² = Σy² − x·linear.
-            squared_error += float(np.sum(y * y) - np.sum(found * linear) - np.sum(shrink * found * found))
+            zb, y = z[block.columns], block.values - offset[block.columns]  # (B, L, K), (B, L)
+            weight = self.counts[block.rows, None] if by_count else np.ones((len(block.rows), 1))
+            shrink = weight * penalties  # (B, K)
+            regress = _by_ratings if zb.shape[1] < K else _by_factors
+            x[block.rows], squares = regress(zb, y, shrink)
+            squared_error += squares
         return Regressed(x, squared_error)
+
+
+def _by_factors(z: FloatArray, y: FloatArray, shrink: FloatArray) -> tuple[FloatArray, float]:
+    """(ZᵀZ + D)⁻¹ Zᵀy of each row of the block (B, K), D = diag ``shrink``; and Σe² over the block."""
+    gram = z.swapaxes(1, 2) @ z  # (B, K, K)
+    linear = (y[:, None, :] @ z)[:, 0]  # (B, K)
+    diagonal = np.arange(z.shape[2])
+    gram[:, diagonal, diagonal] += shrink
+    x = np.asarray(np.linalg.solve(gram, linear[:, :, None])[:, :, 0], dtype=float)
+    # At the minimum Σe² + Σ x·Dx = Σy² − x·linear.
+    return x, float(np.sum(y * y) - np.sum(x * linear) - np.sum(shrink * x * x))
+
+
+def _by_ratings(z: FloatArray, y: FloatArray, shrink: FloatArray) -> tuple[FloatArray, float]:
+    """The same as D⁻¹Zᵀ (Z D⁻¹ Zᵀ + 1)⁻¹ y, whose systems are smaller where ratings are fewer than factors."""
+    scaled = z / shrink[:, None, :]
+    kernel = scaled @ z.swapaxes(1, 2)  # (B, L, L)
+    diagonal = np.arange(z.shape[1])
+    kernel[:, diagonal, diagonal] += 1.0
+    error = np.linalg.solve(kernel, y[:, :, None])[:, :, 0]  # y − Zx, as it happens
+    return (error[:, None, :] @ scaled)[:, 0], float(np.sum(error * error))
 
 
 def _alike(counts: IntArray) -> Iterator[IntArray]:
