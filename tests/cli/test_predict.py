@@ -43,6 +43,23 @@ def test_pairs_go_into_a_csv_with_the_mark(run, model, tmp_path):
     assert [row["known"] for row in rows] == ["True", "False"]
 
 
+def test_why_lists_the_ratings_that_move_a_prediction_most(run, model):
+    arguments = ("predict", model, "--user", "293", "--item", "49", "--why", "3")
+    because = json.loads(run(*arguments, "--json").stdout)["because"]
+    assert [set(row) for row in because] == [{"item", "rating", "share"}] * 3
+    assert abs(because[0]["share"]) >= abs(because[2]["share"]) > 0
+    lines = run(*arguments).stdout.splitlines()
+    assert lines[3].split() == ["because", "rated", "moves", "it", "by"]
+    assert lines[4].split() == [str(because[0]["item"]), f"{because[0]['rating']:g}", f"{because[0]['share']:+.2f}"]
+    assert "because" not in json.loads(run(*arguments[:-2], "--json").stdout)
+
+
+def test_why_says_what_it_cannot_answer(run, model, tmp_path):
+    assert "There is no user '999'" in run("predict", model, "--user", "999", "--item", "49", "--why", "3").stderr
+    (tmp_path / "pairs.csv").write_text("user,item\n293,49\n")
+    assert run("predict", model, "--pairs", tmp_path / "pairs.csv", "--why", "3").exit_code == 2
+
+
 def test_recommend_for_one_user_is_one_object(run, model):
     document = json.loads(run("recommend", model, "--user", "212", "-n", "2", "--json").stdout)
     assert document["user"] == 212

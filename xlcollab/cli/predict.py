@@ -66,6 +66,7 @@ def _fit_of(source: Path, solver: str, seed: int, quiet: bool, flags: dict[str, 
 @click.argument("source", type=PATH)
 @click.option("--user", metavar="ID", help="The user.")
 @click.option("--item", metavar="ID", help="The item.")
+@click.option("--why", type=click.IntRange(1), metavar="N", help="And the N ratings of the user that move it most.")
 @click.option("--pairs", type=PATH, metavar="FILE", help="A table of user and item: a prediction for each row.")
 @click.option("-o", "--output", type=PATH, metavar="FILE", help="With --pairs: a csv file for the predictions.")
 @writing_flags
@@ -74,6 +75,7 @@ def predict(
     source: Path,
     user: str | None,
     item: str | None,
+    why: int | None,
     pairs: Path | None,
     output: Path | None,
     force: bool,
@@ -90,12 +92,14 @@ def predict(
     SOURCE is a ratings file, a workbook or a saved model.
 
     \b
-    xlcollab predict workbooks/movielens_15x15.xlsx --user 293 --item 49
+    xlcollab predict workbooks/movielens_15x15.xlsx --user 293 --item 49 --why 5
     """
     if (pairs is None) == (user is None or item is None):
         raise click.UsageError("Name one --user and one --item, or a file of --pairs.")
     if output is not None and pairs is None:
         raise click.UsageError("--output goes with --pairs.")
+    if why is not None and pairs is not None:
+        raise click.UsageError("--why goes with one --user and one --item.")
     fit = _fit_of(source, solver, seed, quiet, flags)
     if pairs is None:
         rows = _rows(fit, [label(str(user), fit.ratings.users)], [label(str(item), fit.ratings.items)])
@@ -107,10 +111,17 @@ def predict(
         from xlcollab.tables import write_rows
 
         write_rows(output, _COLUMNS, [list(row.values()) for row in rows], force)
-    elif as_json:
-        echo_json(rows if pairs is not None else rows[0])
-    else:
-        _echo(["user", "item"], rows)
+        return
+    because = None if why is None else fit.explain(rows[0]["user"], rows[0]["item"], why).because
+    if as_json:
+        told = {} if because is None else {"because": because.to_dict("records")}
+        echo_json(rows if pairs is not None else rows[0] | told)
+        return
+    _echo(["user", "item"], rows)
+    if because is not None:
+        lines = [[str(item), f"{rating:g}", f"{share:+.2f}"] for item, rating, share in because.itertuples(index=False)]
+        click.echo()
+        echo_table(["because", "rated", "moves it by"], lines, numeric=(1, 2))
 
 
 def _rows(fit: Fit, users: list[Any], items: list[Any]) -> list[dict[str, Any]]:
