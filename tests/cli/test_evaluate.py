@@ -77,7 +77,7 @@ def test_a_table_shows_what_there_is_to_say(run, lesson, files):
     assert one[1].split()[-2:] == ["165", "41"]
     folds = run("evaluate", lesson, "-q").stdout.splitlines()
     assert folds[0] == "means of 5 splits"
-    assert folds[1].split()[:4] == ["solver", "RMSE", "sd", "MAE"]
+    assert folds[1].split()[:5] == ["solver", "RMSE", "sd", "pooled", "MAE"]
     both = run("evaluate", *files, "--solver", "bayes", "--solver", "scipy", "-q").stdout.splitlines()
     assert both[0].split()[:3] == ["solver", "RMSE", "behind"]
     assert [line.split()[0] for line in both[1:]] == ["bayes", "scipy"]

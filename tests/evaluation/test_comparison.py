@@ -7,6 +7,7 @@ from xlcollab.evaluation import (
     ByUser,
     GivenSplits,
     KFold,
+    LeaveOneOut,
     ShuffleSplit,
     compare,
     cross_validate,
@@ -22,15 +23,22 @@ class TestCrossValidate:
     def test_has_a_row_for_each_fold_then_mean_and_sd(self, planted):
         table = cross_validate(planted, k=3, seed=2, **LINEAR)
         errors = [evaluate(*pair, seed=2, **LINEAR).rmse for pair in KFold(3, seed=2).split(planted)]
-        assert table.index.tolist() == [1, 2, 3, "mean", "sd"]
+        assert table.index.tolist() == [1, 2, 3, "mean", "sd", "pooled"]
         assert table.columns.tolist() == FIGURES
-        assert table["rmse"].tolist() == pytest.approx([*errors, np.mean(errors), np.std(errors, ddof=1)])
+        assert table["rmse"].tolist() == pytest.approx(
+            [
+                *errors,
+                np.mean(errors),
+                np.std(errors, ddof=1),
+                np.sqrt(np.average(np.square(errors), weights=[234, 233, 233])),
+            ]
+        )
         assert table["n_test"].tolist()[:3] == [234, 233, 233]
         assert table["inside"].isna().all()
 
     def test_takes_other_splits_and_measures_lists(self, planted):
         table = cross_validate(planted, splits=ByUser(n=2, k=2), n=5, relevant=4, **LINEAR)
-        assert len(table) == 4
+        assert len(table) == 5
         assert set(table.columns) == {*FIGURES, "precision", "recall", "ndcg", "map", "coverage"}
         assert table.loc["mean", "recall"] > 0
 
@@ -41,9 +49,24 @@ class TestCrossValidate:
         expected = [evaluate(*pair, grid=grid, **free).rmse for pair in KFold(2).split(planted)]
         assert table["rmse"].tolist()[:2] == pytest.approx(expected)
 
+    def test_pools_all_ratings_that_were_left_out_one_at_a_time(self, planted):
+        few = planted.select(np.arange(60))
+        settings = {"n_factors": 0, "biased": True, "solver": "als"}
+        table = cross_validate(few, splits=LeaveOneOut(), **settings)
+        errors = [evaluate(*pair, **settings).mae for pair in LeaveOneOut().split(few)]
+        assert table.loc["pooled", "rmse"] == pytest.approx(np.sqrt(np.mean(np.square(errors))))
+        assert [table.loc["pooled", "mae"], table.loc["mean", "rmse"]] == pytest.approx([np.mean(errors)] * 2)
+        assert table.loc["pooled", "n_test"] == 60
+        assert compare(few, [settings], splits=LeaveOneOut())["pooled"].tolist() == [table.loc["pooled", "rmse"]]
+
+    def test_pools_the_share_inside(self, planted):
+        table = cross_validate(planted, k=3, max_sweeps=5)
+        inside, sizes = table["inside"].iloc[:3], table["n_test"].iloc[:3]
+        assert table.loc["pooled", "inside"] == pytest.approx(np.average(inside, weights=sizes))
+
     def test_one_split_has_no_spread(self, planted):
         table = cross_validate(planted, splits=ShuffleSplit(), **LINEAR)
-        assert table.index.tolist() == [1, "mean", "sd"]
+        assert table.index.tolist() == [1, "mean", "sd", "pooled"]
         assert np.isnan(table.loc["sd", "rmse"])
 
 
@@ -57,7 +80,7 @@ class TestCompare:
         assert table.index.name == "solver"
         assert table.index.tolist() == ["best", "middling", "firm"]
         assert table["rmse"].is_monotonic_increasing
-        assert table.columns.tolist() == ["rmse", "rmse_sd", "behind", "behind_se", *FIGURES[1:], "splits"]
+        assert table.columns.tolist() == ["rmse", "rmse_sd", "behind", "behind_se", "pooled", *FIGURES[1:], "splits"]
         assert (table["splits"] == 4).all()
 
     def test_all_meet_the_same_splits(self, table, planted):

@@ -29,6 +29,7 @@ __all__ = ["evaluate"]
 _HEADINGS = {
     "rmse": "RMSE",
     "rmse_sd": "sd",
+    "pooled": "pooled",
     "behind": "behind",
     "behind_se": "± (se)",
     "mae": "MAE",
@@ -130,6 +131,8 @@ def _echo(rows: list[dict[str, Any]]) -> None:
     idle = {name for name in _HEADINGS if all(math.isnan(row.get(name, math.nan)) for row in rows)}
     if len(rows) == 1:
         idle |= {"behind", "behind_se"}
+    if rows[0]["splits"] == 1:
+        idle.add("pooled")
     columns = [name for name in _HEADINGS if name not in idle]
     if rows[0]["splits"] > 1:
         click.echo(f"means of {rows[0]['splits']} splits")

@@ -37,16 +37,18 @@ def cross_validate(
 ) -> pd.DataFrame:
     """Measure a solver on each of ``k`` folds in turn, or on other ``splits``.
 
-    One row a fold with the figures of its `Evaluation`, then their "mean" and "sd" (over folds, divisor folds − 1).
-    ``seed`` draws the folds and is each fit's own; the other arguments are those of `evaluate`. With a ``grid`` the
-    settings are searched anew within each fold's training part, so that the error is that of the choice, too.
+    One row a fold with the figures of its `Evaluation`, then their "mean" and "sd" (over folds, divisor folds − 1), and
+    "pooled", the RMSE, MAE and share inside of all held-out ratings together: for `LeaveOneOut` that is the RMSE, where
+    a fold's is an absolute error and their mean the MAE. ``seed`` draws the folds and is each fit's own; the other
+    arguments are those of `evaluate`. With a ``grid`` the settings are searched anew within each fold's training part,
+    so that the error is that of the choice, too.
     """
     import pandas as pd
 
     one = {"model": model, "solver": solver, "n": n, "relevant": relevant, "grid": grid, "seed": seed, **settings}
     found = evaluate_each(ratings, {"": one}, splits=splits or KFold(k, seed))
     folds = found.drop(columns=["solver", "split"]).set_axis(found["split"].tolist()).astype(float)
-    ends = pd.DataFrame({"mean": folds.mean(), "sd": folds.std(ddof=1)}).T
+    ends = pd.DataFrame({"mean": folds.mean(), "sd": folds.std(ddof=1), "pooled": _pooled(folds)}).T
     return pd.concat([folds, ends]).rename_axis("fold")
 
 
@@ -73,10 +75,12 @@ def compare(
     n, relevant, seed, settings
         For all of them (`evaluate`); a solver's own settings come first.
 
-    The figures are means over the splits. ``rmse_sd`` is their spread, most of which is the splits' own and shared by
-    all solvers; so ``behind`` is the mean of the paired differences to the best, and ``behind_se`` their standard
-    error, √((1/J + n_test/n_train) s²) over J splits: training parts overlap, and s²/J alone would be too small
-    (Nadeau & Bengio, Inference for the generalization error, Machine Learning 52 (2003) 239). NaN with one split.
+    The figures are means over the splits; ``pooled`` is the RMSE of all held-out ratings together, which for
+    `LeaveOneOut` is the one to look at. ``rmse_sd`` is the spread of the RMSE over the splits, most of which is the
+    splits' own and shared by all solvers; so ``behind`` is the mean of the paired differences to the best, and
+    ``behind_se`` their standard error, √((1/J + n_test/n_train) s²) over J splits: training parts overlap, and s²/J
+    alone would be too small (Nadeau & Bengio, Inference for the generalization error, Machine Learning 52 (2003) 239).
+    NaN with one split.
     """
     each = evaluate_each(
         ratings,
@@ -94,6 +98,7 @@ def compare(
     ratio = float((table["n_test"] / table["n_train"]).iloc[0])
     table.insert(2, "behind", behind.mean())
     table.insert(3, "behind_se", np.sqrt((1 / len(errors) + ratio) * behind.var(ddof=1)))
+    table.insert(4, "pooled", [float(_pooled(each[each["solver"] == name])["rmse"]) for name in table.index])
     table["splits"] = len(errors)
     return table.sort_values("rmse", kind="stable")
 
@@ -109,6 +114,16 @@ def evaluate_each(ratings: Data | None, solvers: Candidates, *, splits: Splits, 
         for name, own in candidates.items()
     ]
     return pd.DataFrame(rows)
+
+
+def _pooled(folds: pd.DataFrame) -> pd.Series[float]:
+    """RMSE, MAE and share inside of the held-out ratings of all folds together, and how many these are."""
+    import pandas as pd
+
+    weight = folds["n_test"] / folds["n_test"].sum()
+    squares, mae = (weight * folds["rmse"] ** 2).sum(), (weight * folds["mae"]).sum()
+    inside = (weight * folds["inside"]).sum(skipna=False)
+    return pd.Series({"rmse": np.sqrt(squares), "mae": mae, "inside": inside, "n_test": folds["n_test"].sum()})
 
 
 def _pairs(ratings: Data | None, splits: Splits) -> Iterator[Pair]:
