@@ -10,7 +10,7 @@ from xlcollab.formula.blocks import Block
 from xlcollab.formula.pages import Page
 from xlcollab.formula.replay import Mismatch
 from xlcollab.formula.sheets import Sheets
-from xlcollab.formula.values import BLANK, NUM, NUMBER, TEXT, Values, decode
+from xlcollab.formula.values import BLANK, BOOL, NUM, NUMBER, TEXT, Values, decode
 from xlcollab.xlsx.cells import address
 
 __all__ = ["mismatches"]
@@ -26,7 +26,7 @@ def mismatches(blocks: Sequence[Block], pages: Mapping[str, Page], sheets: Sheet
         here, there = page.slices(block.area), grid.slices(block.area)
         num, kind = page.num[here], page.kind[here]
         cached, cached_kind = grid.num[there], grid.kind[there]
-        kind = np.where((kind == NUMBER) & np.isnan(num), np.int8(NUM), kind)
+        kind = np.where(((kind == NUMBER) | (kind == BOOL)) & ~np.isfinite(num), np.int8(NUM), kind)
         close = np.abs(num - cached) <= _TOLERANCE * np.maximum(1.0, np.maximum(np.abs(num), np.abs(cached)))
         # Which error it is the program does not know: in its arrays all are NaN.
         same = (

@@ -33,6 +33,7 @@ from xlcollab.formula.syntax import (
     Unary,
     calls,
 )
+from xlcollab.formula.tape import Slot
 from xlcollab.formula.values import BLANK, NA, NULL, NUM, NUMBER, VALUE, Values, constant, constant_error, encode
 from xlcollab.xlsx.cells import Area
 
@@ -298,10 +299,10 @@ def _corner(part: Any) -> Any:
 
 def _blank_is_zero(values: Values) -> Values:
     """``=A1`` with A1 empty shows 0."""
-    if values.kind is None or not isinstance(values.kind, np.ndarray):
+    if values.kind is None:
         return values
-    kind = np.where(values.kind == BLANK, np.int8(NUMBER), values.kind)
-    return replace(values, kind=kind if kind.any() else None, from_range=False)
+    kind = ops.opaque(lambda kinds: np.where(kinds == BLANK, np.int8(NUMBER), kinds), values.kind)
+    return replace(values, kind=kind if isinstance(kind, Slot) or kind.any() else None, from_range=False)
 
 
 def _spread(values: Values, area: Area) -> Values:

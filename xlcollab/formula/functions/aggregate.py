@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xlcollab.formula import moves, ops
 from xlcollab.formula.algebra import product_sum, sum_squares
@@ -91,11 +92,21 @@ def count(*args: Values) -> Values:
     total: Any = ops.full(0.0)
     for arg in args:
         if arg.from_range or arg.shape[2:] != (1, 1):
-            total = ops.add(total, _count_kind(arg, lambda kinds: kinds == NUMBER))
+            total = ops.add(total, _count_numbers(arg))
         else:
             # An error in a reference is passed over, and so is one that is written out.
             total = ops.add(total, np.isfinite(arg.numbers).astype(float) if known(arg.num) else ops.full(1.0))
     return Values(total)
+
+
+def _count_numbers(arg: Values) -> Any:
+    if not isinstance(arg.num, Slot):
+        return _count_kind(arg, lambda kinds: kinds == NUMBER)
+
+    def counted_now(num: NDArray[np.float64], kinds: Kinds) -> Any:
+        return ((kinds == NUMBER) & ~np.isnan(num)).sum((2, 3), keepdims=True).astype(float)
+
+    return ops.opaque(counted_now, arg.num, arg.kinds_or_slot)
 
 
 def _count_kind(arg: Values, wanted: Any) -> Any:

@@ -39,6 +39,16 @@ def _acosh_slope(s: Floats, _y: Floats, x: Floats) -> Floats:
     return np.divide(1.0, np.sqrt(x * x - 1.0), s)
 
 
+def _inverse_of(f: Callable[[Floats], Floats]) -> Callable[[Floats, Floats], Floats]:
+    """1/f; NaN at its poles."""
+
+    def inverse(x: Floats, out: Floats) -> Floats:
+        value = f(x)
+        return np.divide(1.0, np.where(value == 0.0, np.nan, value), out)
+
+    return inverse
+
+
 log = ops.curve(_ln, lambda s, _y, x: np.divide(1.0, x, s))
 exp = ops.curve(_exp, lambda _s, y, _x: y)
 sqrt = ops.curve(np.sqrt, lambda s, y, _x: np.divide(0.5, y, s), name="sqrt")
@@ -60,9 +70,9 @@ _CURVES: dict[str, Callable[..., Any]] = {
     "TANH": ops.curve(np.tanh, lambda s, y, _x: np.subtract(1.0, y * y, s)),
     "ASINH": ops.curve(np.arcsinh, lambda s, _y, x: np.divide(1.0, np.sqrt(1.0 + x * x), s)),
     "ACOSH": ops.curve(np.arccosh, _acosh_slope),
-    "COT": ops.curve(ops.filling(lambda x: 1.0 / np.tan(x)), lambda s, y, _x: np.subtract(-1.0, y * y, s)),
-    "SEC": ops.curve(ops.filling(lambda x: 1.0 / np.cos(x)), lambda s, y, x: np.multiply(y, np.tan(x), s)),
-    "CSC": ops.curve(ops.filling(lambda x: 1.0 / np.sin(x)), lambda s, y, x: np.divide(-y, np.tan(x), s)),
+    "COT": ops.curve(_inverse_of(np.tan), lambda s, y, _x: np.subtract(-1.0, y * y, s)),
+    "SEC": ops.curve(_inverse_of(np.cos), lambda s, y, x: np.multiply(y, np.tan(x), s)),
+    "CSC": ops.curve(_inverse_of(np.sin), lambda s, y, x: np.divide(-y, np.tan(x), s)),
     "ATANH": ops.curve(np.arctanh, lambda s, _y, x: np.divide(1.0, 1.0 - x * x, s)),
 }
 

@@ -165,12 +165,13 @@ def _fold(args: tuple[Values, ...], fold: Callable[..., Any]) -> Values:
     errors: list[Kinds] = []
     seen: Any = ops.full(0.0)
     for arg in args:
+        alone = not arg.from_range and arg.shape[2:] == (1, 1)
         if not arg.known:
             holds = ops.opaque(lambda x: np.where(np.isnan(x), np.nan, (x != 0).astype(float)), arg.num)
-            columns.append((holds, None))
-            seen = seen + 1
+            counts = ops.opaque(lambda kinds: (kinds == NUMBER) | (kinds == BOOL) | (kinds < 0), arg.kinds_or_slot)
+            columns.append((holds, np.ones((1, 1, 1, 1), bool) if alone else counts))
+            seen = seen + (1 if alone or isinstance(counts, Slot) else counts.sum((2, 3), keepdims=True))
             continue
-        alone = not arg.from_range and arg.shape[2:] == (1, 1)
         holds, stop = truth(arg) if alone else (arg.num != 0, error_of(arg))
         counts = np.ones(arg.shape, bool) if alone else (arg.kinds == NUMBER) | (arg.kinds == BOOL)
         columns.append((holds, counts))
@@ -193,13 +194,12 @@ def _reduced(columns: list[tuple[Any, Any]], reduce: Callable[..., Any], neutral
 
     def replay(*arrays: Any) -> Any:
         whole = None
-        for holds, (_, counts) in zip(arrays, columns, strict=True):
-            used = holds if counts is None else np.where(counts, holds, neutral)
-            one = reduce(used, (2, 3))
+        for holds, counts in zip(arrays[::2], arrays[1::2], strict=True):
+            one = reduce(np.where(counts != 0, holds, neutral), (2, 3))
             whole = one if whole is None else reduce(np.stack(np.broadcast_arrays(whole, one)), (0,))[0]
         return whole
 
-    return ops.opaque(replay, *(holds for holds, _ in columns))
+    return ops.opaque(replay, *(part for column in columns for part in column))
 
 
 @TABLE.add("AND", "R*")
