@@ -23,7 +23,9 @@ def _load(name: str) -> ModuleType:
 
 
 BOOKS = _load("books")
-TEXTBOOKS = [book for name in ("linear_books", "nonlinear_books", "odd_books") for book in _load(name).BOOKS]
+TEXTBOOKS = [
+    book for name in ("linear_books", "nonlinear_books", "hock_schittkowski", "odd_books") for book in _load(name).BOOKS
+]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

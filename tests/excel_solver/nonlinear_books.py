@@ -1,8 +1,7 @@
 """Nonlinear models with known optima: closed forms, certified fits, published test problems.
 
 "NIST" is the Statistical Reference Datasets for nonlinear regression (https://www.itl.nist.gov/div898/strd), whose fits
-are certified to eleven digits; the start is their first, the farther one. "HS" are W. Hock and K. Schittkowski, *Test
-Examples for Nonlinear Programming Codes*, 1981.
+are certified to eleven digits; the start is their first, the farther one.
 """
 
 from __future__ import annotations
@@ -237,40 +236,6 @@ rosenbrock = Model(
     answer={"A1": 1, "B1": 1},
 )
 
-hs71 = Model(
-    name="hs71",
-    source="HS problem 71: 17.0140173",
-    cells={**table([[1, 5, 5, 1]], "A1"), "A3": "=A1*D1*SUM(A1:C1)+C1", "A4": "=PRODUCT(A1:D1)", "A5": "=SUMSQ(A1:D1)"},
-    objective="A3",
-    changing="A1:D1",
-    constraints=[("A4", ">=", "25"), ("A5", "=", "40"), ("A1:D1", ">=", "1"), ("A1:D1", "<=", "5")],
-    optimum=17.0140173,
-    answer={"A1": 1, "B1": 4.7429994, "C1": 3.8211503, "D1": 1.3794082},
-)
-
-hs43 = Model(
-    name="hs43",
-    source="HS problem 43 (Rosen and Suzuki): -44 at (0, 1, 2, -1)",
-    cells={
-        **column([0, 0, 0, 0], "A1"),
-        "B1": "=A1^2+A2^2+2*A3^2+A4^2-5*A1-5*A2-21*A3+7*A4",
-        **column(
-            [
-                "=8-A1^2-A2^2-A3^2-A4^2-A1+A2-A3+A4",
-                "=10-A1^2-2*A2^2-A3^2-2*A4^2+A1+A4",
-                "=5-2*A1^2-A2^2-A3^2-2*A1+A2+A4",
-            ],
-            "C1",
-        ),
-    },
-    objective="B1",
-    changing="A1:A4",
-    constraints=[("C1:C3", ">=", "0")],
-    optimum=-44,
-    answer={"A1": 0, "A2": 1, "A3": 2, "A4": -1},
-    tolerance=1e-5,
-)
-
 six_hump_camel = Model(
     name="six_hump_camel",
     source="Dixon and Szegö 1978: −1.031628453, in two of six minima; Multistart on",
@@ -390,8 +355,6 @@ BOOKS = [
     utility,
     can,
     rosenbrock,
-    hs71,
-    hs43,
     six_hump_camel,
     integer_quadratic,
     redundancy,

@@ -69,6 +69,8 @@ class Evaluator:
         else:
             value, gradient = self.problem.program.value_and_gradient(x, self._first)
         if value < -_INFINITE:
+            if len(self.problem.rows) and not self.problem.holds(self.outputs(x)):
+                return self._wall(x)  # only a step too far: what the rows allow may well have an end
             raise Diverged
         rows_fail = len(self.problem.rows) and not np.isfinite(self.problem.rows.values(self.outputs(x))).all()
         if rows_fail or not np.isfinite(value):
