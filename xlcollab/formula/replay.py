@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Mismatch", "Program", "Recorded"]
 
 Floats = NDArray[np.float64]
-_FEW_OUTPUTS = 8
+_FEW_OUTPUTS = 64
 _KEPT_SWEEPS = 2 * _FEW_OUTPUTS
 _DENSE = 250_000
 
@@ -76,7 +76,7 @@ class Program:
         self.start = recorded.x.copy()
         self._x = recorded.x
         self._forwards = recorded.tape.forwards()
-        self._sweeps: dict[bytes, _Sweep] = {}
+        self._sweeps: dict[tuple[int, ...], _Sweep] = {}
         self.residuals = self._find_residuals()
 
     @property
@@ -111,14 +111,17 @@ class Program:
             return value, sweep.gradient()
 
     def _sweep(self, weights: Floats) -> _Sweep:
-        """The way back from these weights; a few are kept, as engines ask for the same ones again and again."""
-        key = weights.tobytes()
+        """The way back from these weights; some are kept, each for the outputs that it starts from."""
+        used = [(slot, a, b) for slot, a, b in self._varying if weights[a:b].any()]
+        key = tuple(a for _, a, _ in used)
         if key not in self._sweeps:
             if len(self._sweeps) >= _KEPT_SWEEPS:
                 self._sweeps.clear()
-            used = [(slot, weights[a:b].copy()) for slot, a, b in self._varying if weights[a:b].any()]
-            self._sweeps[key] = _Sweep(self._recorded, used)
-        return self._sweeps[key]
+            self._sweeps[key] = _Sweep(self._recorded, [(slot, np.zeros(b - a)) for slot, a, b in used])
+        sweep = self._sweeps[key]
+        for mine, (_, a, b) in zip(sweep.weights, used, strict=True):
+            mine[:] = weights[a:b]
+        return sweep
 
     def jacobian(self, x: Floats) -> Floats | csr_array:
         """∂outputs/∂x (m, n): dense where it is small, else sparse."""
@@ -203,6 +206,7 @@ class _Sweep:
     def __init__(self, recorded: Recorded, seeds: Sequence[tuple[Slot, Floats]]) -> None:
         self._tape = recorded.tape
         self._slots = [slot for slot, _ in seeds]
+        self.weights = [weights for _, weights in seeds]  # read at each sweep: new values may be put in
         self._out = recorded.gradient
         self._zeroed, self._steps = self._tape.backwards(self._slots)
         self._seeds = [
