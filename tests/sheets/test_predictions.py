@@ -172,7 +172,7 @@ def test_long_names_that_run_upwards_are_shortened_where_they_begin_to_be_cut(
     fit: Make, ratings: Make, report: Make
 ) -> None:
     bare = ratings()
-    names = {label: "A name of more than thirty signs" for label in bare.items}
+    names = dict.fromkeys(bare.items, "A name of more than thirty signs")
     book = Workbook.open(report(fit(bare.with_names(item_names=names), MODEL)).path)
     assert book.sheet("Predictions").cells[7, 2].value == "A name of more than thirty si…"
     assert book.sheet("torch").cells[17, 6].value == "A name of more than thirty si…"
