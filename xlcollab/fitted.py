@@ -204,7 +204,8 @@ class Fit:
         """The ``n`` items most like this one, best first: item, similarity.
 
         ``similarity`` is the cosine q_i·q_j / (‖q_i‖ ‖q_j‖) of their factors, from −1 to 1, 0 where an item's factors
-        are all 0 (`answers.similarity`). Raises `UnknownLabelError`, and `FitError` where there are no factors.
+        are all 0 (`answers.similarity`). An item without a rating stands where the average one does. Raises
+        `UnknownLabelError`, and `FitError` where there are no factors.
         """
         return self._similar("item", item, n)
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -82,6 +84,15 @@ class TestExplain:
         why = made.explain(293, 49)
         assert link(made.model, np.array(total(why))) == pytest.approx(why.prediction)
         assert "before the sigmoid" in repr(why)
+
+    @pytest.mark.parametrize("solver", ["als", "bayes", "torch"])
+    @pytest.mark.filterwarnings("ignore::xlcollab.errors.UnratedLabelWarning")
+    def test_who_has_rated_nothing_is_all_base(self, lesson_ratings, solver):
+        made = fit(replace(lesson_ratings, users=(*lesson_ratings.users, 0)), solver=solver)
+        why = made.explain(0, 49)
+        assert len(why.because) == 0
+        assert why.rest == 0
+        assert link(made.model, np.array(why.base + why.gap)) == pytest.approx(made.predict(0, 49, clip=False))
 
     def test_names_an_unknown_label(self, made):
         with pytest.raises(UnknownLabelError, match="There is no user 0"):

@@ -221,3 +221,11 @@ class TestNewcomer:
         np.testing.assert_array_equal(
             again.fold_in_user({"i0": 5.0}).predict(items), some.fold_in_user({"i0": 5.0}).predict(items)
         )
+
+
+@pytest.mark.parametrize(("solver", "options"), [("als", {}), ("bayes", {}), ("torch", {"epochs": 2})])
+def test_one_user_alone_is_enough_to_fold_in_another(solver, options):
+    ratings = Ratings((7,), ("a", "b", "c"), [0, 0, 0], [0, 1, 2], [1.0, 5.0, 2.0])
+    made = fit(ratings, solver=solver, **options)
+    assert 1 <= made.fold_in_user({"a": 3}).predict("b") <= 5
+    assert 1 <= made.fold_in_item({7: 3}).predict(7) <= 5
