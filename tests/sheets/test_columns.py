@@ -78,3 +78,11 @@ def test_columns_of_unlike_length_are_an_error(written: Callable[..., Sheet]) ->
     table.add("three", [1, 2, 3], theme.COUNT)
     with pytest.raises(ValueError, match="zip"):
         written(table)
+
+
+def test_long_labels_have_columns_wide_enough_since_they_are_never_cut(written: Callable[..., Sheet]) -> None:
+    label = "firstname.lastname@example-company.org"
+    table = Columns(1)
+    table.add_labels("user", [label, 1], {}, [0, 1])
+    assert table.columns["user"].width > len(label)
+    assert written(table).cells[2, 1].value == label

@@ -73,7 +73,7 @@ class Columns:
         self, kind: str, labels: Sequence[Label], names: Mapping[Label, str], positions: Sequence[int], least: float = 8
     ) -> None:
         """The labels at these positions as ``kind``, and their names, if there are any, as ``kind name``."""
-        width = theme.fitting_width([theme.label_text(label) for label in labels], least, 30)
+        width = theme.fitting_width([theme.label_text(label) for label in labels], least, theme.WIDEST)
         self.add(kind, [labels[position] for position in positions], theme.LABEL, width=width)
         if names:
             width = theme.fitting_width(names.values(), 12, 40)

@@ -132,7 +132,9 @@ def _labels(sheet: NewSheet, mirror: Mirror) -> None:
     for row in (2, layout.first_user_row):
         sheet.block(row, column, ([label] for label in ratings.users), theme.HEADER_USER)
     users = [theme.label_text(label) for label in ratings.users]
-    sheet.width(column, column, theme.fitting_width([*users, f"{ratings.user_title} \\ {ratings.item_title}"], 8, 30))
+    sheet.width(
+        column, column, theme.fitting_width([*users, f"{ratings.user_title} \\ {ratings.item_title}"], 8, theme.WIDEST)
+    )
     if ratings.item_names:
         names = [theme.shortened(ratings.item_names.get(label, "")) for label in ratings.items]
         sheet.block(layout.item_names_row, first, [names], theme.NAME_TILTED)

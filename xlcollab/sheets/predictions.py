@@ -81,7 +81,7 @@ def _heading(sheet: NewSheet, filled: Filled) -> None:
 def _widths(sheet: NewSheet, filled: Filled) -> None:
     ratings, layout = filled.mirror.fit.ratings, filled.layout
     users = [theme.label_text(label) for label in ratings.users]
-    sheet.width(1, 1, theme.fitting_width([*users, f"{ratings.user_title} \\ {ratings.item_title}"], 8, 30))
+    sheet.width(1, 1, theme.fitting_width([*users, f"{ratings.user_title} \\ {ratings.item_title}"], 8, theme.WIDEST))
     sheet.width(layout.first_column, layout.values.last_col, 6.5)
     if ratings.user_names:
         sheet.width(2, 2, theme.fitting_width(ratings.user_names.values(), 8, 40))

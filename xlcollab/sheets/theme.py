@@ -33,6 +33,9 @@ __all__ = [
     "wrapped_height",
 ]
 
+WIDEST = 50.0
+"""The widest that a column of labels gets: they are keys, and cannot be shortened as names are."""
+
 INK, MUTED, LINE, PANEL = "1F2933", "5F6B78", "C3CBD3", "EEF1F4"
 BLUE, DEEP_BLUE, ORANGE, CREAM = "1D4F8C", "123A6B", "A84A06", "FFF5D6"
 LOW, MIDDLE, HIGH = "F5B971", "FCFBF8", "8DB8E2"
