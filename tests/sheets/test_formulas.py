@@ -24,7 +24,7 @@ def test_with_biases_the_whole_sum_stands_inside_the_if() -> None:
 
 def test_a_range_is_a_sigmoid_between_two_cells() -> None:
     squeezed = formulas(Model(5, biased=True, y_range=(0.5, 5.5)))
-    assert squeezed.prediction(0, 0) == "$A$17+($A$18-$A$17)/(1+EXP(-(MMULT($B26:$F26,H$20:H$24)+H$19+$A26)))"
+    assert squeezed.prediction(0, 0) == "$A$17+($A$18-$A$17)*(1+TANH((MMULT($B26:$F26,H$20:H$24)+H$19+$A26)/2))/2"
 
 
 def test_the_mean_is_added_only_where_there_is_one() -> None:

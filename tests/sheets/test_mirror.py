@@ -178,3 +178,16 @@ def test_a_fit_without_factors_has_no_mirror_but_its_predictions_are_shown(
     assert wrong_values(written.path) == []
     cells = Workbook.open(written.path).sheet("Evaluation").cells
     assert cells[7, 13].value == made.predict(cells[7, 10].value, cells[7, 11].value)
+
+
+def test_parameters_that_run_far_off_are_no_error(fit: Make, ratings: Make, report: Make, recalculated: Make) -> None:
+    model = Model(1, biased=True, y_range=(0.5, 5.5))
+    made = fit(ratings(4, 5, 3), model)
+    made.factors.item_bias[:] = [-2000.0, 2000.0, 0.0, 900.0, -900.0]
+    path = report(made).path
+    cells = Workbook.open(path).sheet("torch").cells
+    computed = recalculated(path)["torch"]
+    for at in MirrorLayout(4, 5, model).predictions.cells():
+        assert cells[at].value == pytest.approx(computed[address(*at)], abs=1e-9)
+        assert 0 <= cells[at].value <= 5.5
+    assert "EXP(" not in cells[11, 4].formula.text

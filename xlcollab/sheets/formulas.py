@@ -2,10 +2,13 @@
 
 r̂ = link(μ + b_u + b_i + p_u·q_i) becomes, for user 14 and item 27 of the 15 × 15 mirror with biases and a range ::
 
-    IF(H2="",0,$A$17+($A$18-$A$17)/(1+EXP(-(MMULT($B26:$F26,H$20:H$24)+H$19+$A26))))
+    IF(H2="",0,$A$17+($A$18-$A$17)*(1+TANH((MMULT($B26:$F26,H$20:H$24)+H$19+$A26)/2))/2)
 
 as in the lesson, except that the whole sum stands inside the IF: a blank predicts 0 and so adds nothing to the RMSE
 in any engine, whether its SUMXMY2 skips a pair with a blank (Excel, Gnumeric) or counts it as 0 (LibreOffice).
+
+The sigmoid 1/(1+EXP(-x)) is written as (1+TANH(x/2))/2, as in `model.link`: EXP is an error in Excel beyond 709, and a
+Solver that looks for the least RMSE takes x there.
 
 Texts carry no leading ``=``. Only functions that Excel 2007 has, and that are not volatile.
 """
@@ -104,7 +107,7 @@ class ModelFormulas:
             return "", ""
         low = f"{self.prefix}{absolute(*self.layout.range_low)}"
         high = f"{self.prefix}{absolute(*self.layout.range_high)}"
-        return f"{low}+({high}-{low})/(1+EXP(-(", ")))"
+        return f"{low}+({high}-{low})*(1+TANH((", ")/2))/2"
 
     @cached_property
     def _mean(self) -> list[str]:
