@@ -15,9 +15,9 @@ from xlcollab.solvers.bayes.variational import (
     FEATURE_RATE,
     FEATURE_SHAPE,
     PRIOR_ROWS,
-    PRIOR_VARIANCE,
     Posterior,
     Side,
+    prior_scatter,
     row_scatter,
     weight_scatter,
 )
@@ -72,7 +72,8 @@ def _noise(side: Side) -> float:
 def _prior(side: Side) -> float:
     """The logarithm of p(Λ), without its constant."""
     log_det = np.linalg.slogdet(side.precision)[1]
-    return float(0.5 * PRIOR_ROWS * (log_det - PRIOR_VARIANCE * np.trace(side.precision)))
+    scatter = prior_scatter(len(side.precision))
+    return float(0.5 * (PRIOR_ROWS * log_det - np.sum(side.precision * scatter)))
 
 
 def _gamma(

@@ -16,11 +16,11 @@ from xlcollab.solvers.bayes.variational import (
     FEATURE_RATE,
     FEATURE_SHAPE,
     PRIOR_ROWS,
-    PRIOR_VARIANCE,
     Posterior,
     Side,
     add_factors,
     holding,
+    prior_scatter,
     regressions,
     snapshot,
     spread_out,
@@ -121,7 +121,7 @@ def _draw_prior(side: Side, rng: np.random.Generator) -> None:
     middle = (side.mean - explained).mean(axis=0)
     rest = side.mean - explained - middle
     scatter = rest.T @ rest + side.weights.T @ (side.weight_precision[:, None] * side.weights)
-    scatter += PRIOR_ROWS * PRIOR_VARIANCE * np.eye(K)
+    scatter += prior_scatter(K)
     side.precision = _wishart(d + R + PRIOR_ROWS + K, scatter, rng)
     half = np.linalg.cholesky(np.linalg.inv(side.precision))
     side.centre = middle + half @ rng.standard_normal(K) / np.sqrt(d)
