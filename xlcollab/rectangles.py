@@ -179,12 +179,15 @@ def _crosstab(grid: Grid, top: int, left: int, bottom: int, right: int, lenient:
         return None
     if not lenient and not _looks_like_ratings(grid, top, left, rows, cols):
         return None
-    if any(_is_no_label(grid.value(row, left)) for row in rows) or any(
-        _is_no_label(grid.value(top, col)) for col in cols
-    ):
-        return None
+    empty_rows = [row for row in rows if _is_no_label(grid.value(row, left))]
+    empty_cols = [col for col in cols if _is_no_label(grid.value(top, col))]
+    problem: RatingsError | None = None
+    if empty_rows or empty_cols:
+        problem = _empty_label(grid, top, left, (rows, empty_rows), (cols, empty_cols))
+        if problem is None:
+            return None
     layout = CrosstabLayout(top, left, bottom, right, tuple(rows), tuple(cols))
-    problem = _missing_label(grid, layout) or _wrong_value(grid, layout)
+    problem = problem or _missing_label(grid, layout) or _wrong_value(grid, layout)
     return CrosstabLayout(top, left, bottom, right, layout.rows, layout.cols, problem)
 
 
@@ -262,6 +265,26 @@ def _wrong_value(grid: Grid, layout: CrosstabLayout) -> RatingsError | None:
             for col in layout.cols:
                 if kinds[col] not in fine:
                     return grid.wrong_value(row, col)
+    return None
+
+
+def _empty_label(
+    grid: Grid, top: int, left: int, rows: tuple[list[int], list[int]], cols: tuple[list[int], list[int]]
+) -> RatingsError | None:
+    """The error for the first label that is a formula and shows nothing, beside a number; all lines, and those empty.
+
+    None where that is most of them, or where no number stands there: then these are no labels.
+    """
+    if 2 * len(rows[1]) > len(rows[0]) or 2 * len(cols[1]) > len(cols[0]):
+        return None
+    for row in rows[1]:
+        for col in cols[0]:
+            if grid.kinds[row][col] == NUMBER:
+                return grid.unlabelled((row, left), (row, col))
+    for col in cols[1]:
+        for row in rows[0]:
+            if grid.kinds[row][col] == NUMBER:
+                return grid.unlabelled((top, col), (row, col))
     return None
 
 

@@ -186,6 +186,14 @@ def test_labels_may_be_formulas(shared):
     assert (table.kind, table.range, table.n_ratings) == ("long", "I2:M208", 206)
 
 
+def test_a_label_that_is_a_formula_without_a_value_is_named_and_the_row_below_it_no_header(read_from):
+    rows = [["user", 27, 49, 57], ["=A9", 1, 2, 3], ["Bob", 2.5, None, 4], ["Cy", 5, 4, 3]]
+    with pytest.raises(RatingsError, match=r"Ratings!A2 is empty, but Ratings!B2 beside the ratings holds a number"):
+        read_from(rows)
+    with pytest.raises(RatingsError, match=r"Ratings!C1 is empty"):
+        read_from([["user", 27, "=C9", 57], ["Al", 1, 2, 3], ["Bob", 2.5, None, 4], ["Cy", 5, 4, 3]])
+
+
 def test_text_among_the_ratings_names_the_cell_and_both_ways_out(found_in, read_from):
     rows = [list(row) for row in SMALL]
     rows[2][2] = "n/a"
