@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from openpyxl.utils import get_column_letter
 from solver_books import Model, column, table
 
 
@@ -79,34 +80,50 @@ boxbod = _fit(
 _MEAN, _COV = np.array([0.14, 0.11, 0.10]), np.array([[0.20, 0.05, 0.02], [0.05, 0.08, 0.03], [0.02, 0.03, 0.18]])
 
 
-def _least_variance() -> tuple[float, np.ndarray]:
-    """Return of 12% at least risk, by the Lagrange system; all three shares come out positive."""
-    system = np.block(
-        [[2 * _COV, np.ones((3, 1)), _MEAN[:, None]], [np.ones((1, 3)), np.zeros((1, 2))], [_MEAN, np.zeros((1, 2))]]
+def _least_variance(mean: np.ndarray, covariance: np.ndarray, wanted: float) -> np.ndarray:
+    """The shares of least risk that sum to 1 and return what is wanted, by the Lagrange system."""
+    n = len(mean)
+    sides = np.column_stack([np.ones(n), mean])
+    system = np.block([[2 * covariance, sides], [sides.T, np.zeros((2, 2))]])
+    return np.linalg.solve(system, [*np.zeros(n), 1, wanted])[:n]
+
+
+def _portfolio(name: str, mean: np.ndarray, covariance: np.ndarray, relation: str, *, nonnegative: bool) -> Model:
+    """Shares down column A, returns at B, covariances from D on; a return of 12% is wanted."""
+    n = len(mean)
+    shares = _least_variance(mean, covariance, 0.12)
+    last = f"{get_column_letter(n + 3)}{n}"
+    return Model(
+        name=name,
+        source=f"{n} shares after Winston, chapter 12: Lagrange system solved by NumPy; MMULT and TRANSPOSE",
+        cells={
+            **column([1 / n] * n, "A1"),
+            **column(mean.tolist(), "B1"),
+            **{f"{get_column_letter(4 + j)}{i + 1}": float(covariance[i, j]) for i in range(n) for j in range(n)},
+            f"A{n + 2}": f"=SUM(A1:A{n})",
+            f"B{n + 2}": f"=SUMPRODUCT(A1:A{n},B1:B{n})",
+            f"D{n + 2}:D{n + 2}": f"{{=MMULT(TRANSPOSE(A1:A{n}),MMULT(D1:{last},A1:A{n}))}}",
+        },
+        objective=f"D{n + 2}",
+        changing=f"A1:A{n}",
+        constraints=[(f"A{n + 2}", "=", "1"), (f"B{n + 2}", relation, "=Required_return")],
+        defined={"Required_return": "0.12"},
+        nonnegative=nonnegative,
+        optimum=float(shares @ covariance @ shares),
+        answer={f"A{i + 1}": float(share) for i, share in enumerate(shares)},
     )
-    x = np.linalg.solve(system, [0, 0, 0, 1, 0.12])[:3]
-    return float(x @ _COV @ x), x
 
 
-_VARIANCE, _SHARES = _least_variance()
-portfolio = Model(
-    name="portfolio",
-    source="portfolio of three stocks in the manner of Winston, chapter 12: Lagrange system solved by NumPy; MMULT and TRANSPOSE",  # noqa: E501
-    cells={
-        **column([0.4, 0.3, 0.3], "A1"),
-        **column(_MEAN.tolist(), "B1"),
-        **table(_COV.tolist(), "D1"),
-        "A5": "=SUM(A1:A3)",
-        "B5": "=SUMPRODUCT(A1:A3,B1:B3)",
-        "D5:D5": "{=MMULT(TRANSPOSE(A1:A3),MMULT(D1:F3,A1:A3))}",
-    },
-    objective="D5",
-    changing="A1:A3",
-    constraints=[("A5", "=", "1"), ("B5", ">=", "=Required_return")],
-    defined={"Required_return": "0.12"},
-    nonnegative=True,
-    optimum=_VARIANCE,
-    answer={f"A{i + 1}": float(share) for i, share in enumerate(_SHARES)},
+portfolio = _portfolio("portfolio", _MEAN, _COV, ">=", nonnegative=True)
+
+_RNG = np.random.default_rng(1)
+_LOADINGS = _RNG.normal(0, 0.1, (100, 10))
+portfolio_of_100 = _portfolio(
+    "portfolio_of_100",
+    _RNG.normal(0.08, 0.04, 100),
+    _LOADINGS @ _LOADINGS.T + np.diag(_RNG.uniform(0.01, 0.05, 100)),
+    "=",
+    nonnegative=False,
 )
 
 _TANGENCY = np.linalg.solve(_COV, _MEAN - 0.03)
@@ -236,6 +253,26 @@ rosenbrock = Model(
     answer={"A1": 1, "B1": 1},
 )
 
+_PAIRS = [(i, j) for i in range(1, 6) for j in range(1, i)]
+circles = Model(
+    name="circles",
+    source="five equal circles in the unit square, radius (√2 − 1)/2: one in the middle, four in the corners",
+    cells={
+        **column([0.2, 0.8, 0.2, 0.8, 0.5], "A1"),
+        **column([0.2, 0.3, 0.8, 0.7, 0.4], "B1"),
+        "C1": 0.05,
+        "D1": "=C1",
+        **column([f"=(A{i}-A{j})^2+(B{i}-B{j})^2-4*C$1^2" for i, j in _PAIRS], "E1"),
+        **column([f"={letter}{i}-C$1" for letter in "AB" for i in range(1, 6)], "F1"),
+        **column([f"={letter}{i}+C$1" for letter in "AB" for i in range(1, 6)], "G1"),
+    },
+    objective="D1",
+    sense="max",
+    changing="A1:B5,C1",
+    constraints=[("E1:E10", ">=", "0"), ("F1:F10", ">=", "0"), ("G1:G10", "<=", "1")],
+    optimum=(math.sqrt(2) - 1) / 2,
+)
+
 six_hump_camel = Model(
     name="six_hump_camel",
     source="Dixon and Szegö 1978: −1.031628453, in two of six minima; Multistart on",
@@ -347,6 +384,8 @@ BOOKS = [
     rat43,
     boxbod,
     portfolio,
+    portfolio_of_100,
+    circles,
     sharpe,
     logistic,
     exponential,

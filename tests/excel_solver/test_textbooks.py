@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import xlcollab as xc
 
 
@@ -20,7 +22,8 @@ def test_the_answer_is_the_one_of_the_textbook(textbook, write_models, stored_va
     cells = stored_values(out)[textbook.sheet]
     for place, wanted in textbook.answer.items():
         assert close(cells[place][0], wanted, 10 * textbook.tolerance), (place, cells[place], wanted)
-    assert cells[textbook.objective][0] == model.value
+    # sums of many products may be added up in another order when cells are written than when they are optimised
+    assert cells[textbook.objective][0] == pytest.approx(model.value, rel=1e-12)
 
 
 def test_the_solved_book_agrees_with_gnumeric_and_meets_all_constraints(

@@ -7,6 +7,12 @@
 
       merit(x) + ρ/2·‖c(x) + λ/ρ − Π(c(x) + λ/ρ)‖²,   then   λ ← ρ·(c + λ/ρ − Π(c + λ/ρ)).
 
+Both were held against SciPy's trust-constr, with the same exact Jacobians and each from one start, on 27 problems of
+Hock and Schittkowski, portfolios of 100 and 300 shares and 20 circles in a square. Of the 27 optima SLSQP reaches 25 to
+1e-6, in the least evaluations, the augmented Lagrangian 25 as well and between them 26; the last one (13) has no
+multipliers. Trust-constr reaches 21. With 300 shares SLSQP takes 2.3 s, the augmented Lagrangian 0.3 s, and
+trust-constr ends 12% above the optimum after 17 s, its iterations used up: it is not used here.
+
 Rows are divided by the size of their gradient at the start, variables by their typical size, so that a constraint in
 millions and one in percent count alike. First-order optimality is judged by the same test whatever ended the descent:
 the least residual of the Lagrangian's gradient over multipliers of the right sign.
@@ -28,8 +34,10 @@ from xlcollab.excel_solver.problem import Floats
 
 __all__ = ["descend_constrained", "restore"]
 
-_DENSE = 400  # variables and rows together, up to which SLSQP is used
+_DENSE = 200  # variables and rows together, up to which SLSQP comes first
 _OUTER = 40  # augmented Lagrangian steps
+_EXACT = 1e-9  # projected gradient of the last of them
+_ASTRAY = 1e3  # times the rows are missed at the start, or 1: a step that ends there is not taken
 _STATIONARY = 1e-5
 _DEPENDENT = 1e-10  # on the diagonal of R, beside rows of length 1
 _ACTIVE = 1e-6  # a row or a variable this close to its limit, relatively, is held by it
@@ -198,7 +206,8 @@ def _slsqp(scaled: _Scaled, iterations: int, convergence: float) -> tuple[Floats
 def _augmented_lagrangian(scaled: _Scaled, iterations: int, convergence: float) -> tuple[Floats, bool]:
     z, low, high = scaled.start, scaled.low, scaled.high
     multipliers = np.zeros(len(low))
-    penalty, missed_before, done = 10.0, np.inf, 0
+    penalty, exactness, done = 10.0, 1e-3, 0
+    first = missed_before = max(1.0, float(np.abs(scaled.rows(z) - np.clip(scaled.rows(z), low, high)).max(initial=0)))
 
     def lagrangian(point: Floats) -> tuple[float, Floats]:
         value, gradient = scaled.merit(point)
@@ -206,25 +215,34 @@ def _augmented_lagrangian(scaled: _Scaled, iterations: int, convergence: float) 
         beyond = shifted - np.clip(shifted, low, high)
         return value + penalty / 2 * float(beyond @ beyond), gradient + scaled.pull(point, penalty * beyond)
 
-    for outer in range(_OUTER):
+    for _ in range(_OUTER):
         result = minimize(
             lagrangian,
             z,
             jac=True,
             method="L-BFGS-B",
             bounds=scaled.bounds,
-            options={"maxcor": 20, "maxiter": 1000, "ftol": 1e-8 * convergence, "gtol": max(1e-9, 1e-3 * 0.2**outer)},
+            options={"maxcor": 20, "maxiter": 1000, "ftol": 1e-8 * convergence, "gtol": exactness},
         )
-        z, done = result.x, done + int(result.nit)
-        c = scaled.rows(z)
+        done += int(result.nit)
+        c = scaled.rows(result.x)
+        missed = float(np.abs(c - np.clip(c, low, high)).max(initial=0.0))
+        if done >= iterations:
+            return scaled.point(result.x), True
+        if (
+            missed > _ASTRAY * first
+        ):  # the merit falls faster than this penalty rises: from here again, with a steeper one
+            penalty *= 100
+            continue
+        z = result.x
         shifted = c + multipliers / penalty
         change = penalty * (shifted - np.clip(shifted, low, high)) - multipliers
-        missed = float(np.abs(c - np.clip(c, low, high)).max(initial=0.0))
         multipliers = multipliers + change
         if missed <= 1e-9 and np.abs(change).max(initial=0.0) <= 1e-7 * max(1.0, np.abs(multipliers).max(initial=0.0)):
-            break
-        if done >= iterations:
-            return scaled.point(z), True
+            if exactness <= _EXACT:
+                break
+            exactness = _EXACT  # nothing is held back by a row: so far only the descent was not at its end
+        exactness = max(_EXACT, exactness / 5)
         if missed > 0.25 * missed_before and penalty < 1e9:
             penalty *= 10
         missed_before = missed
