@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from xlcollab.progress import Progress
     from xlcollab.ratings import Ratings, read_excel, read_ratings, write_ratings
     from xlcollab.sheets.report import write_report
+    from xlcollab.updating import update
     from xlcollab.xlsx.workbook import Workbook
 
 _HOMES = {
@@ -55,6 +56,7 @@ _HOMES = {
     "read_ratings": "xlcollab.ratings",
     "search": "xlcollab.evaluation",
     "solve": "xlcollab.excel_solver.solve",
+    "update": "xlcollab.updating",
     "write_ratings": "xlcollab.ratings",
     "write_report": "xlcollab.sheets.report",
 }
@@ -79,6 +81,7 @@ __all__ = [
     "read_ratings",
     "search",
     "solve",
+    "update",
     "write_ratings",
     "write_report",
 ]
