@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -62,6 +63,16 @@ def contracts() -> ModuleType:
 def lesson_ratings() -> Ratings:
     """The lesson's 15×15: 206 ratings from 1 to 5."""
     return read_ratings(ROOT / "workbooks" / "movielens_15x15.csv")
+
+
+@pytest.fixture(scope="session")
+def two_factors() -> Ratings:
+    """Ratings of 40 items by 60 users with two factors, so that there is something to find."""
+    g = np.random.default_rng(0)
+    table = 3 + 0.5 * g.normal(size=(60, 1)) + 0.4 * g.normal(size=40) + g.normal(size=(60, 2)) @ g.normal(size=(2, 40))
+    users, items = np.nonzero(g.random(table.shape) < 0.5)
+    values = table[users, items] + 0.2 * g.normal(size=len(users))
+    return Ratings(tuple(range(60)), tuple(f"i{n}" for n in range(40)), users, items, values)
 
 
 @pytest.fixture

@@ -156,6 +156,19 @@ def some_ratings(m: int = 14, n: int = 12, fill: float = 0.85, seed: int = 0) ->
     return Ratings(tuple(range(100, 100 + m)), labels, users, items, table[users, items])
 
 
+def planted(m: int = 120, n: int = 80, rank: int = 3, noise: float = 0.5, seed: int = 0) -> tuple[Ratings, Ratings]:
+    """Ratings with a known structure: (those to fit, the others as they are without noise)."""
+    g = np.random.default_rng(seed)
+    table = 3 + 0.4 * g.normal(size=(m, 1)) + 0.4 * g.normal(size=n)
+    table += g.normal(size=(m, rank)) @ g.normal(size=(rank, n)) * 0.6 / np.sqrt(max(rank, 1))
+    filled = g.random((m, n)) < 0.35
+    user_idx, item_idx = np.nonzero(filled)
+    values = table[user_idx, item_idx] + noise * g.normal(size=len(user_idx))
+    train = Ratings(tuple(range(m)), tuple(range(n)), user_idx, item_idx, values)
+    user_idx, item_idx = np.nonzero(~filled)
+    return train, replace(train, user_idx=user_idx, item_idx=item_idx, values=table[user_idx, item_idx])
+
+
 class SolverContract:
     """What holds for every solver. A subclass named Test… says which one, and how each of its options is moved.
 

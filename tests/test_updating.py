@@ -17,21 +17,11 @@ WARM = [
 
 
 @pytest.fixture(scope="module")
-def everything():
-    """Ratings of two factors by 60 users."""
-    g = np.random.default_rng(0)
-    table = 3 + 0.5 * g.normal(size=(60, 1)) + 0.4 * g.normal(size=40) + g.normal(size=(60, 2)) @ g.normal(size=(2, 40))
-    users, items = np.nonzero(g.random(table.shape) < 0.5)
-    values = table[users, items] + 0.2 * g.normal(size=len(users))
-    return Ratings(tuple(range(60)), tuple(f"i{n}" for n in range(40)), users, items, values)
-
-
-@pytest.fixture(scope="module")
-def parts(everything):
+def parts(two_factors):
     """(before, new): before without users 57 to 59 and item i39; new holds them and a twentieth of the rest."""
     g = np.random.default_rng(1)
-    new = (everything.user_idx >= 57) | (everything.item_idx == 39) | (g.random(len(everything)) < 0.05)
-    users, items, values = (np.array(column, dtype=object) for column in everything.to_frame().to_numpy().T)
+    new = (two_factors.user_idx >= 57) | (two_factors.item_idx == 39) | (g.random(len(two_factors)) < 0.05)
+    users, items, values = (np.array(column, dtype=object) for column in two_factors.to_frame().to_numpy().T)
     before, after = (
         Ratings.from_arrays(users[at].tolist(), items[at].tolist(), values[at].astype(float)) for at in (~new, new)
     )
@@ -39,10 +29,10 @@ def parts(everything):
 
 
 class TestJoined:
-    def test_holds_the_ratings_of_both(self, everything, parts):
+    def test_holds_the_ratings_of_both(self, two_factors, parts):
         before, new = parts
         both = joined(before, new)
-        assert both.equals(everything)
+        assert both.equals(two_factors)
         assert both.users[: before.n_users] == before.users
         np.testing.assert_array_equal(both.user_idx[: len(before)], before.user_idx)
 
@@ -62,13 +52,13 @@ class TestJoined:
 
 class TestUpdate:
     @pytest.mark.parametrize(("solver", "options"), WARM)
-    def test_ends_where_a_fit_from_scratch_ends_after_fewer_iterations(self, parts, everything, solver, options):
+    def test_ends_where_a_fit_from_scratch_ends_after_fewer_iterations(self, parts, two_factors, solver, options):
         before, new = parts
         made = update(fit(before, Model(2, biased=True), solver=solver, **options), new)
-        scratch = fit(everything, Model(2, biased=True), solver=solver, **options)
+        scratch = fit(two_factors, Model(2, biased=True), solver=solver, **options)
         assert made.converged
         assert scratch.converged
-        items = list(everything.items)
+        items = list(two_factors.items)
         for user in (0, 30, 59):
             np.testing.assert_allclose(made.predict(user, items), scratch.predict(user, items), atol=0.01)
         assert made.rmse == pytest.approx(scratch.rmse, abs=1e-4)
@@ -77,12 +67,12 @@ class TestUpdate:
         assert made.options == options
 
     @pytest.mark.parametrize(("solver", "options"), [("bayes", {}), ("torch", {"epochs": 3})])
-    def test_fits_anew_where_the_solver_cannot_start_warm(self, parts, everything, solver, options):
+    def test_fits_anew_where_the_solver_cannot_start_warm(self, parts, two_factors, solver, options):
         before, new = parts
         model = Model(2, biased=True) if solver == "torch" else None  # its own has a range that new ratings may leave
         first = fit(before, model, solver=solver, seed=3, **options)
         made = update(first, new)
-        assert made.ratings.equals(everything)
+        assert made.ratings.equals(two_factors)
         assert (made.solver, made.seed, made.options, made.model) == (solver, 3, options, first.model)
         again = fit(made.ratings, first.model, solver=solver, seed=3, **options)
         np.testing.assert_array_equal(made.predict_matrix(), again.predict_matrix())
@@ -94,8 +84,8 @@ class TestUpdate:
         assert len(more.ratings) == len(made.ratings) + 1
         assert "new" not in made.ratings.users
 
-    def test_what_was_held_out_stays_so_unless_it_is_rated_now(self, everything):
-        made = fit(everything, Model(1, biased=True), solver="als", valid_pct=0.2)
+    def test_what_was_held_out_stays_so_unless_it_is_rated_now(self, two_factors):
+        made = fit(two_factors, Model(1, biased=True), solver="als", valid_pct=0.2)
         one = made.valid.select([0]).to_frame()
         more = update(made, one)
         assert len(more.valid) == len(made.valid) - 1
@@ -108,10 +98,10 @@ class TestUpdate:
 
 
 class TestStart:
-    def test_from_a_minimum_is_there_at_once(self, everything):
+    def test_from_a_minimum_is_there_at_once(self, two_factors):
         options = {"penalty": 3.0, "restarts": 1}
-        made = fit(everything, Model(2, biased=True), solver="scipy", **options)
-        again = fit(everything, start=made)
+        made = fit(two_factors, Model(2, biased=True), solver="scipy", **options)
+        again = fit(two_factors, start=made)
         assert again.options == options
         assert again.iterations <= 2 < made.iterations
         np.testing.assert_allclose(again.predict_matrix(), made.predict_matrix(), atol=1e-6)
@@ -122,22 +112,22 @@ class TestStart:
         assert again.rmse == pytest.approx(made.rmse, abs=1e-9)
         assert again.iterations < made.iterations
 
-    def test_may_come_from_another_solver(self, everything):
-        made = fit(everything, Model(2, biased=True), solver="bayes")
-        again = fit(everything, solver="als", start=made, weighted=False, penalty=0.5)
+    def test_may_come_from_another_solver(self, two_factors):
+        made = fit(two_factors, Model(2, biased=True), solver="bayes")
+        again = fit(two_factors, solver="als", start=made, weighted=False, penalty=0.5)
         assert again.solver == "als"
         assert again.options == {"weighted": False, "penalty": 0.5}
-        assert again.iterations < fit(everything, made.model, solver="als", weighted=False, penalty=0.5).iterations
+        assert again.iterations < fit(two_factors, made.model, solver="als", weighted=False, penalty=0.5).iterations
 
-    def test_must_be_of_the_same_model(self, everything):
-        made = fit(everything, Model(2, biased=True), solver="als")
+    def test_must_be_of_the_same_model(self, two_factors):
+        made = fit(two_factors, Model(2, biased=True), solver="als")
         with pytest.raises(
             OptionError, match="start is a model of bias, 2 factors, which is no start for bias, 3 factors"
         ):
-            fit(everything, n_factors=3, start=made)
+            fit(two_factors, n_factors=3, start=made)
 
     @pytest.mark.parametrize("solver", ["bayes", "torch"])
-    def test_is_refused_by_solvers_that_cannot(self, everything, solver):
-        made = fit(everything, Model(2, biased=True), solver="als")
+    def test_is_refused_by_solvers_that_cannot(self, two_factors, solver):
+        made = fit(two_factors, Model(2, biased=True), solver="als")
         with pytest.raises(OptionError, match=f"Solver '{solver}' cannot start from another fit"):
-            fit(everything, solver=solver, start=made)
+            fit(two_factors, solver=solver, start=made)

@@ -33,7 +33,25 @@ SHEET_MARK = MARK
 
 
 @dataclass(frozen=True)
-class Crosstab:
+class _Table:
+    """A table on a sheet or in a file of text, and where it lies."""
+
+    place: Place
+    area: Area
+
+    @property
+    def sheet(self) -> str | None:
+        """The sheet's name; None in a file of text."""
+        return self.place.sheet
+
+    @property
+    def range(self) -> str:
+        """The area: 'G1:V16'."""
+        return self.area.ref
+
+
+@dataclass(frozen=True)
+class Crosstab(_Table):
     """Ratings in a rectangle: users down the side, items across the top, whichever way they stand on the sheet.
 
     ``values`` (m rows of n) are numbers, None where a cell is blank, a formula or a marker of "not rated". ``area`` is
@@ -42,8 +60,6 @@ class Crosstab:
     ``copies`` are the other places where the same ratings stand.
     """
 
-    place: Place
-    area: Area
     users: tuple[Label, ...]
     items: tuple[Label, ...]
     values: Sequence[Sequence[float | None]] = field(repr=False)
@@ -55,16 +71,6 @@ class Crosstab:
     problem: RatingsError | None = None
     copies: tuple[str, ...] = ()
     kind: Literal["crosstab"] = "crosstab"
-
-    @property
-    def sheet(self) -> str | None:
-        """The sheet's name; None in a file of text."""
-        return self.place.sheet
-
-    @property
-    def range(self) -> str:
-        """Where it lies: 'G1:V16'."""
-        return self.area.ref
 
     @cached_property
     def n_ratings(self) -> int:
@@ -117,15 +123,13 @@ class Crosstab:
 
 
 @dataclass(frozen=True)
-class LongTable:
+class LongTable(_Table):
     """Ratings in a long table, one row a rating: columns of equal length, rows without a rating left out.
 
     The columns are lists, or arrays where a file was read by pandas. ``lines`` are the rows in the file, ``columns``
     those of user, item and rating, counted from 1.
     """
 
-    place: Place
-    area: Area
     user_column: Column = field(repr=False)
     item_column: Column = field(repr=False)
     rating_column: Column = field(repr=False)
@@ -137,16 +141,6 @@ class LongTable:
     problem: RatingsError | None = None
     copies: tuple[str, ...] = ()
     kind: Literal["long"] = "long"
-
-    @property
-    def sheet(self) -> str | None:
-        """The sheet's name; None in a file of text."""
-        return self.place.sheet
-
-    @property
-    def range(self) -> str:
-        """Where it lies: 'A1:C101'."""
-        return self.area.ref
 
     @cached_property
     def users(self) -> tuple[Label, ...]:

@@ -22,18 +22,8 @@ def of_item(ratings, item):
 
 
 @pytest.fixture(scope="module")
-def planted():
-    """Ratings of two factors, so that there is something to find."""
-    g = np.random.default_rng(0)
-    table = 3 + 0.5 * g.normal(size=(60, 1)) + 0.4 * g.normal(size=40) + g.normal(size=(60, 2)) @ g.normal(size=(2, 40))
-    users, items = np.nonzero(g.random(table.shape) < 0.5)
-    values = table[users, items] + 0.2 * g.normal(size=len(users))
-    return Ratings(tuple(range(60)), tuple(f"i{n}" for n in range(40)), users, items, values)
-
-
-@pytest.fixture(scope="module")
-def made(planted):
-    return fit(planted, Model(2, biased=True), solver="scipy", penalty=2.0)
+def made(two_factors):
+    return fit(two_factors, Model(2, biased=True), solver="scipy", penalty=2.0)
 
 
 class TestRegression:
@@ -96,23 +86,24 @@ CASES = [
 
 class TestOwnRatings:
     @pytest.mark.parametrize(("solver", "options", "tolerance"), CASES)
-    def test_of_a_user_give_the_predictions_that_the_user_had(self, planted, solver, options, tolerance):
-        made = fit(planted, solver=solver, **options)
-        items = list(planted.items)
+    def test_of_a_user_give_the_predictions_that_the_user_had(self, two_factors, solver, options, tolerance):
+        made = fit(two_factors, solver=solver, **options)
+        items = list(two_factors.items)
         off = [
-            made.fold_in_user(own_ratings(planted, user)).predict(items, clip=False)
+            made.fold_in_user(own_ratings(two_factors, user)).predict(items, clip=False)
             - made.predict(user, items, clip=False)
-            for user in planted.users[:10]
+            for user in two_factors.users[:10]
         ]
         assert np.sqrt(np.mean(np.square(off))) < tolerance
 
     @pytest.mark.parametrize(("solver", "options", "tolerance"), CASES)
-    def test_of_an_item_give_the_predictions_that_the_item_had(self, planted, solver, options, tolerance):
-        made = fit(planted, solver=solver, **options)
-        users = list(planted.users)
+    def test_of_an_item_give_the_predictions_that_the_item_had(self, two_factors, solver, options, tolerance):
+        made = fit(two_factors, solver=solver, **options)
+        users = list(two_factors.users)
         off = [
-            made.fold_in_item(of_item(planted, item)).predict(users, clip=False) - made.predict(users, item, clip=False)
-            for item in planted.items[:10]
+            made.fold_in_item(of_item(two_factors, item)).predict(users, clip=False)
+            - made.predict(users, item, clip=False)
+            for item in two_factors.items[:10]
         ]
         assert np.sqrt(np.mean(np.square(off))) < tolerance
 
@@ -120,11 +111,11 @@ class TestOwnRatings:
 @pytest.mark.parametrize(
     ("solver", "options"), [("bayes", {}), ("scipy", {"n_factors": 2, "biased": True, "penalty": 2.0})]
 )
-def test_a_new_user_is_predicted_nearly_as_well_as_if_he_had_been_there(planted, solver, options):
-    rest = replace(planted.select(planted.user_idx < 50), users=planted.users[:50])
+def test_a_new_user_is_predicted_nearly_as_well_as_if_he_had_been_there(two_factors, solver, options):
+    rest = replace(two_factors.select(two_factors.user_idx < 50), users=two_factors.users[:50])
     made, errors, plain = fit(rest, solver=solver, **options), [], []
     for user in range(50, 60):
-        own = own_ratings(planted, user)
+        own = own_ratings(two_factors, user)
         told = dict(list(own.items())[::2])
         asked = [item for item in own if item not in told]
         actual = np.array([own[item] for item in asked])
@@ -146,14 +137,14 @@ class TestNewcomer:
         new = made.fold_in_user(dict.fromkeys(made.ratings.items, high + 3))
         assert new.predict("i7") <= high < new.predict(list(made.ratings.items), clip=False).max()
 
-    def test_has_intervals_where_the_solver_gives_them(self, planted, made):
+    def test_has_intervals_where_the_solver_gives_them(self, two_factors, made):
         assert np.isnan(made.fold_in_user({"i0": 5.0}).predict_interval("i1")).all()
-        sure = fit(planted)
-        few, many = sure.fold_in_user({"i0": 5.0}), sure.fold_in_user(own_ratings(planted, 0))
+        sure = fit(two_factors)
+        few, many = sure.fold_in_user({"i0": 5.0}), sure.fold_in_user(own_ratings(two_factors, 0))
         widths = []
         for new in (few, many):
-            low, high = new.predict_interval(list(planted.items), clip=False)
-            middle = new.predict(list(planted.items), clip=False)
+            low, high = new.predict_interval(list(two_factors.items), clip=False)
+            middle = new.predict(list(two_factors.items), clip=False)
             assert ((low < middle) & (middle < high)).all()
             widths.append(np.mean(high - low))
         assert widths[1] < widths[0]
@@ -176,9 +167,9 @@ class TestNewcomer:
         assert list(table.columns) == ["user", "prediction", "low", "high"]
         assert not set(table["user"]) & {3, 4}
 
-    def test_without_ratings_is_the_average_one(self, planted, made):
-        for some in (made, fit(planted)):
-            items = list(planted.items)
+    def test_without_ratings_is_the_average_one(self, two_factors, made):
+        for some in (made, fit(two_factors)):
+            items = list(two_factors.items)
             expected = some.predict("nobody", items, unknown="mean")
             np.testing.assert_allclose(some.fold_in_user({}).predict(items), expected)
 
@@ -214,10 +205,10 @@ class TestNewcomer:
             network.fold_in_user({49: 5})
 
     @pytest.mark.parametrize("solver", ["scipy", "bayes"])
-    def test_is_the_same_after_loading(self, planted, made, solver, tmp_path):
-        some = made if solver == "scipy" else fit(planted)
+    def test_is_the_same_after_loading(self, two_factors, made, solver, tmp_path):
+        some = made if solver == "scipy" else fit(two_factors)
         some.save(tmp_path / "m.xlc")
-        again, items = load(tmp_path / "m.xlc"), list(planted.items)
+        again, items = load(tmp_path / "m.xlc"), list(two_factors.items)
         np.testing.assert_array_equal(
             again.fold_in_user({"i0": 5.0}).predict(items), some.fold_in_user({"i0": 5.0}).predict(items)
         )

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contracts import SolverContract, some_ratings
+from contracts import SolverContract, planted, some_ratings
 
 from xlcollab.errors import OptionError
 from xlcollab.fitting import Fit, fit
@@ -21,19 +21,6 @@ MODELS = (Model(2), Model(2, biased=True))
 
 def als(ratings: Ratings, model: Model | None = None, **options: Any) -> Fit:
     return fit(ratings, model, solver="als", **options)
-
-
-def planted(m: int = 150, n: int = 100, rank: int = 3, noise: float = 0.3, seed: int = 0) -> tuple[Ratings, Ratings]:
-    """Ratings with a known structure: (those to fit, the others as they are without noise)."""
-    g = np.random.default_rng(seed)
-    table = 3 + 0.4 * g.normal(size=(m, 1)) + 0.4 * g.normal(size=n)
-    table += g.normal(size=(m, rank)) @ g.normal(size=(rank, n)) * 0.6 / np.sqrt(max(rank, 1))
-    filled = g.random((m, n)) < 0.35
-    user_idx, item_idx = np.nonzero(filled)
-    values = table[user_idx, item_idx] + noise * g.normal(size=len(user_idx))
-    train = Ratings(tuple(range(m)), tuple(range(n)), user_idx, item_idx, values)
-    user_idx, item_idx = np.nonzero(~filled)
-    return train, replace(train, user_idx=user_idx, item_idx=item_idx, values=table[user_idx, item_idx])
 
 
 class TestContract(SolverContract):
@@ -133,7 +120,7 @@ def test_the_rows_of_users_are_regressions_wherever_it_stops(model: Model, weigh
 
 
 def test_predicts_planted_ratings_far_better_than_biases() -> None:
-    train, rest = planted()
+    train, rest = planted(m=150, n=100, noise=0.3)
 
     def error(made: Fit) -> float:
         return float(np.sqrt(np.mean((made.predict_positions(rest.user_idx, rest.item_idx) - rest.values) ** 2)))
@@ -207,7 +194,7 @@ def test_axes_are_those_of_the_items_largest_first() -> None:
 
 
 def test_each_seed_starts_elsewhere_and_ends_alike() -> None:
-    ratings = planted()[0]
+    ratings = planted(m=150, n=100, noise=0.3)[0]
     one, two = (als(ratings, n_factors=3, weighted=False, penalty=2.0, seed=seed, tolerance=1e-9) for seed in (1, 2))
     assert one.records[0]["cost"] != two.records[0]["cost"]
     np.testing.assert_allclose(one.predict_matrix(clip=False), two.predict_matrix(clip=False), atol=0.02)

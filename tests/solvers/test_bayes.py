@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contracts import SolverContract, some_ratings
+from contracts import SolverContract, planted, some_ratings
 
 from xlcollab.errors import FitError, OptionError, RatingsError
 from xlcollab.fitting import Fit, fit, load
@@ -18,19 +18,6 @@ from xlcollab.model import Model
 from xlcollab.progress import Progress
 from xlcollab.ratings import Ratings, read_ratings
 from xlcollab.solvers.base import Status
-
-
-def planted(m: int = 120, n: int = 80, rank: int = 3, noise: float = 0.5, seed: int = 0) -> tuple[Ratings, Ratings]:
-    """Ratings with a known structure: (those to fit, the others as they are without noise)."""
-    g = np.random.default_rng(seed)
-    table = 3 + 0.4 * g.normal(size=(m, 1)) + 0.4 * g.normal(size=n)
-    table += g.normal(size=(m, rank)) @ g.normal(size=(rank, n)) * 0.6 / np.sqrt(max(rank, 1))
-    filled = g.random((m, n)) < 0.35
-    user_idx, item_idx = np.nonzero(filled)
-    values = table[user_idx, item_idx] + noise * g.normal(size=len(user_idx))
-    train = Ratings(tuple(range(m)), tuple(range(n)), user_idx, item_idx, values)
-    user_idx, item_idx = np.nonzero(~filled)
-    return train, replace(train, user_idx=user_idx, item_idx=item_idx, values=table[user_idx, item_idx])
 
 
 def bayes(ratings: Ratings, **options: Any) -> Fit:
@@ -64,10 +51,13 @@ def test_predicts_planted_ratings_far_better_than_biases() -> None:
 
 @pytest.mark.parametrize("rank", [2, 4])
 def test_finds_about_as_many_factors_as_were_planted(rank: int) -> None:
-    made = bayes(planted(m=200, n=120, rank=rank, noise=0.3)[0])
-    assert rank <= made.model.n_factors <= rank + 4  # further ones are shrunk, and do little harm
-    assert not made.model.at_most
-    assert made.factors.user_factors.shape == (200, made.model.n_factors)
+    fits = [bayes(planted(m=200, n=120, rank=rank, noise=0.3, seed=seed)[0]) for seed in range(3)]
+    found = [made.model.n_factors for made in fits]
+    assert min(found) >= rank
+    assert np.median(found) <= rank + 2  # now and then two further ones, which are shrunk
+    for made in fits:
+        assert not made.model.at_most
+        assert made.factors.user_factors.shape == (200, made.model.n_factors)
 
 
 def test_factors_fitted_to_pure_noise_do_little_harm() -> None:

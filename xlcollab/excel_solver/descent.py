@@ -62,7 +62,7 @@ def descend(evaluator: Evaluator, x: Floats, scale: Floats, iterations: int, con
     size = max(abs(first), 1e-12)
 
     def scaled(z: Floats) -> tuple[float, Floats]:
-        value, gradient = evaluator.merit(np.clip(z * scale, problem.lower, problem.upper))
+        value, gradient = evaluator.merit(np.minimum(np.maximum(z * scale, problem.lower), problem.upper))
         return value / size, gradient * scale / size
 
     result = minimize(

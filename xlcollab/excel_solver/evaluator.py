@@ -75,7 +75,9 @@ class Evaluator:
         rows_fail = len(self.problem.rows) and not np.isfinite(self.problem.rows.values(self.outputs(x))).all()
         if rows_fail or not np.isfinite(value):
             return self._wall(x)
-        point = Point(x.copy(), float(value), np.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0))
+        if not np.isfinite(gradient).all():  # looked at first: nan_to_num takes half as long as the gradient
+            gradient = np.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
+        point = Point(x.copy(), float(value), gradient)
         if self._current is None or point.merit < self._current.merit:
             self._current = point
         if len(self.problem.rows) == 0 and (self.best is None or point.merit < self.best.merit):
