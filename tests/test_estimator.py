@@ -283,3 +283,11 @@ class TestScikitLearn:
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stderr
         assert ran.stdout.startswith("MatrixFactorization(n_factors=1")
+
+
+def test_duplicates_in_a_file_are_merged_as_in_a_frame(tmp_path):
+    path = tmp_path / "twice.csv"
+    path.write_text("user,item,rating\n1,a,2\n1,a,4\n1,b,3\n2,a,5\n2,b,1\n")
+    made = MatrixFactorization(solver="als", n_factors=1, duplicates="last").fit(path)
+    assert len(made.fit_.ratings) == 4
+    assert made.fit_.ratings.scale == (1, 5)

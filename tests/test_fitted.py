@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from xlcollab.errors import OptionError, UnknownLabelError
-from xlcollab.fitting import fit
+from xlcollab.fitting import fit, load
 from xlcollab.model import Model
 from xlcollab.solvers.base import Status
 
@@ -169,3 +169,17 @@ class TestTables:
 def test_converged_is_what_the_status_says(made):
     endings = {status: replace(made, status=status).converged for status in Status}
     assert [status.name for status, ok in endings.items() if ok] == ["CONVERGED", "COMPLETED"]
+
+
+@pytest.mark.parametrize("solver", ["als", "scipy"])
+def test_penalties_of_numpy_are_saved(lesson_ratings, solver, tmp_path):
+    made = fit(lesson_ratings, solver=solver, n_factors=1, biased=True, penalty=np.float32(1), bias_penalty=np.int64(1))
+    made.save(tmp_path / "m.xlc")
+    assert load(tmp_path / "m.xlc").ridge == made.ridge
+
+
+def test_explain_names_no_way_out_that_it_has_not(lesson_ratings):
+    made = fit(lesson_ratings, solver="als", n_factors=1)
+    with pytest.raises(UnknownLabelError, match="no user 999") as caught:
+        made.explain(999, 49)
+    assert "unknown=" not in str(caught.value)

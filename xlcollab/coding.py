@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from xlcollab.errors import CellValueError, DuplicateError, OptionError
 from xlcollab.grid import Spot
-from xlcollab.labels import Label, plain_label, sorted_labels
+from xlcollab.labels import Label, is_many, plain_label, sorted_labels
 
 __all__ = [
     "DUPLICATES",
@@ -66,10 +66,9 @@ def _code_integers(column: npt.NDArray[Any]) -> tuple[tuple[Label, ...], IndexAr
 
 def positions_of(labels: object, known: Mapping[Label, int]) -> IndexArray:
     """The positions (int32) of labels in any sequence, -1 where one is not known; a single label gives one position."""
-    if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
-        labels = [labels]
-    to_list = getattr(labels, "tolist", None)  # NumPy and pandas: entries become Python's own numbers
-    listed = to_list() if to_list is not None else list(labels)
+    several: Any = labels if is_many(labels) else [labels]
+    to_list = getattr(several, "tolist", None)  # NumPy and pandas: entries become Python's own numbers
+    listed = to_list() if to_list is not None else list(several)
     return np.fromiter((known.get(label, -1) for label in listed), np.int32, count=len(listed))
 
 

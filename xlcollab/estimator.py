@@ -17,7 +17,7 @@ from xlcollab.errors import FitError, OptionError, RatingsError
 from xlcollab.fitting import Fit, fit
 from xlcollab.labels import Label, roles
 from xlcollab.model import FloatArray
-from xlcollab.ratings import Ratings, as_ratings
+from xlcollab.ratings import Ratings, read_ratings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,7 +148,7 @@ class MatrixFactorization:
         return predicted
 
     def predict_interval(self, X: Table, level: float = 0.8) -> tuple[FloatArray, FloatArray]:
-        """(low, high), (N,) each, as `Fit.predict_interval`; NaN for unknown labels and for solvers without one."""
+        """(low, high), (N,) each, as `Fit.predict_interval`; NaN for solvers without one."""
         low, high = self._fitted().predict_interval(*_pairs(X), level=level, unknown="mean")
         return low, high
 
@@ -187,8 +187,10 @@ def _ratings(X: Any, y: Any, duplicates: str) -> Ratings:
     """The ratings that `MatrixFactorization.fit` was given."""
     import pandas as pd
 
-    if isinstance(X, Ratings | str | os.PathLike) and y is None:
-        return as_ratings(X)
+    if isinstance(X, Ratings) and y is None:
+        return X
+    if isinstance(X, str | os.PathLike) and y is None:
+        return read_ratings(X, duplicates=duplicates)
     if y is None and isinstance(X, pd.DataFrame):
         from xlcollab.frames import is_long
 

@@ -19,6 +19,7 @@ from xlcollab.answers.ranking import Seen, best_unseen
 from xlcollab.answers.similarity import most_similar
 from xlcollab.answers.unknown import predicted_somehow
 from xlcollab.errors import FitError, OptionError, RatingsError, UnknownLabelError
+from xlcollab.labels import is_many
 from xlcollab.model import Factors, FloatArray, IntArray, Model, predict_all, predict_pairs
 from xlcollab.plots import plot_calibration, plot_history, plot_predictions
 from xlcollab.ratings import Label, Ratings
@@ -167,7 +168,7 @@ class Fit:
         """
         import pandas as pd
 
-        one = users is not None and not _is_many(users)
+        one = users is not None and not is_many(users)
         at = np.arange(self.ratings.n_users, dtype=np.int32)
         if users is not None:
             at = self._found("user", users)
@@ -293,7 +294,7 @@ class Fit:
             _refuse_unknown("user", users, user_idx, otherwise)
             _refuse_unknown("item", items, item_idx, otherwise)
         user_idx, item_idx = np.broadcast_arrays(user_idx, item_idx)
-        return user_idx, item_idx, not (_is_many(users) or _is_many(items))
+        return user_idx, item_idx, not (is_many(users) or is_many(items))
 
     # Someone new, and why --------------------------------------------------------------------------------------------
 
@@ -319,7 +320,7 @@ class Fit:
         "Because you rated …": see `Explanation` for the parts, which add up to the prediction. Raises
         `UnknownLabelError`, and `FitError` where the fit has no factors.
         """
-        user_idx, item_idx, _ = self._positions(user, item, "error")
+        user_idx, item_idx = self._found("user", user), self._found("item", item)
         own = np.flatnonzero(self.ratings.user_idx == user_idx[0])
         newcomer = self._newcomer("user", self.ratings.item_idx[own], self.ratings.values[own])
         linear = predict_pairs(replace(self.model, y_range=None), self.factors, user_idx, item_idx)
@@ -377,15 +378,14 @@ class Fit:
     def inside(self, level: float = 0.8, ratings: Ratings | None = None) -> float:
         """The share of ``ratings`` (None: those held out) that lie inside their intervals; NaN without intervals.
 
-        Calibrated intervals hold a share of ``level``. Ratings of users or items that the fit does not know are left
-        out.
+        Calibrated intervals hold a share of ``level``.
         """
         user_idx, item_idx, actual = self._measured(ratings)
         low, high = self.interval_positions(user_idx, item_idx, level=level)
-        known = np.isfinite(low) & (user_idx >= 0) & (item_idx >= 0)
-        if not known.any():
+        some = np.isfinite(low)
+        if not some.any():
             return float("nan")
-        return float(np.mean((actual[known] >= low[known]) & (actual[known] <= high[known])))
+        return float(np.mean((actual[some] >= low[some]) & (actual[some] <= high[some])))
 
     def plot_history(self, ax: Axes | None = None) -> Axes:
         """The error step by step (`history`), drawn by matplotlib."""
@@ -444,7 +444,7 @@ def load(path: str | os.PathLike[str]) -> Fit:
 def _refuse_unknown(kind: str, labels: Labels, idx: IntArray, otherwise: str = "") -> None:
     missing = np.flatnonzero(idx < 0)
     if missing.size:
-        label = list(labels)[int(missing[0])] if _is_many(labels) else labels  # type: ignore[arg-type]
+        label = list(labels)[int(missing[0])] if is_many(labels) else labels
         raise UnknownLabelError(
             f"There is no {kind} {label!r} among the ratings that were fitted. Check its spelling and type{otherwise}."
         )
@@ -452,11 +452,7 @@ def _refuse_unknown(kind: str, labels: Labels, idx: IntArray, otherwise: str = "
 
 def _list(labels: Labels) -> Labels:
     """Labels that can be gone through more than once."""
-    return labels if isinstance(labels, Sized) or not _is_many(labels) else list(labels)  # type: ignore[arg-type]
-
-
-def _is_many(labels: object) -> bool:
-    return isinstance(labels, Iterable) and not isinstance(labels, str | bytes)
+    return labels if isinstance(labels, Sized) or not is_many(labels) else list(labels)
 
 
 def _labels_at(labels: tuple[Label, ...], positions: IntArray) -> list[Label]:

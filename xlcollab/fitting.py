@@ -108,6 +108,7 @@ def fit(
         raise OptionError("Pass the ratings to hold out as valid, or a fraction as valid_pct, not both.")
     if valid_pct is not None:
         ratings, valid = ratings.split(valid_pct=valid_pct, seed=seed)
+    refuse_start(start, valid)
     model = model_to_fit(method, ratings, model, n_factors=n_factors, biased=biased, y_range=y_range)
     warm = {} if start is None else {"start": _start(start, method, model, ratings)}
     started = time.perf_counter()
@@ -138,6 +139,15 @@ def model_to_fit(method: Solver, ratings: Ratings, model: Model | None, **given:
         raise OptionError(f"Solver {method.name!r} takes the number of factors that it is given: leave at_most out.")
     _check(ratings, model)
     return model
+
+
+def refuse_start(start: Fit | None, valid: Ratings | None) -> None:
+    """Refuse to start from a fit that was fitted to some of the ratings which are held out."""
+    if start is not None and valid is not None and (known := int(np.count_nonzero(start.ratings.holds(valid)))):
+        raise OptionError(
+            f"start was fitted to {known} of the {len(valid)} ratings that are held out. Start from a fit of the"
+            " others."
+        )
 
 
 def _start(start: Fit, method: Solver, model: Model, ratings: Ratings) -> Factors:

@@ -9,11 +9,13 @@ import datetime as dt
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeGuard
 
 __all__ = [
     "Label",
     "is_header_word",
     "is_item_word",
+    "is_many",
     "is_missing",
     "is_plain_int",
     "is_total_word",
@@ -27,6 +29,11 @@ __all__ = [
 
 Label = int | float | str | dt.date | dt.datetime
 """What names a user or an item. It keeps the type that it has in the file: 27 stays an int, "27" a text."""
+
+
+def is_many(labels: object) -> TypeGuard[Iterable[Any]]:
+    """Whether this is several labels, and not one; a text is one."""
+    return isinstance(labels, Iterable) and not isinstance(labels, str | bytes)
 
 
 def is_missing(label: object) -> bool:

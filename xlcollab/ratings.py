@@ -147,6 +147,12 @@ class Ratings:
         """The positions, among these labels, of the user and the item of each of ``other``'s ratings; -1 if unknown."""
         return self.user_position(other.users)[other.user_idx], self.item_position(other.items)[other.item_idx]
 
+    def holds(self, other: Ratings) -> BoolArray:
+        """Which of ``other``'s ratings (N,) are of a user and an item whose rating is among these too."""
+        user_idx, item_idx = (idx.astype(np.int64) for idx in self.positions(other))
+        own = self.user_idx * np.int64(self.n_items) + self.item_idx
+        return (user_idx >= 0) & (item_idx >= 0) & np.isin(user_idx * self.n_items + item_idx, own)
+
     @cached_property
     def _user_positions(self) -> dict[Label, int]:
         return {label: position for position, label in enumerate(self.users)}

@@ -220,3 +220,11 @@ def test_one_user_alone_is_enough_to_fold_in_another(solver, options):
     made = fit(ratings, solver=solver, **options)
     assert 1 <= made.fold_in_user({"a": 3}).predict("b") <= 5
     assert 1 <= made.fold_in_item({7: 3}).predict(7) <= 5
+
+
+def test_more_factors_than_the_ratings_have_are_folded_in_too(two_factors):
+    made = fit(two_factors, n_factors=45)  # of 40 items: some factors die out, and their prior has no inverse
+    own = own_ratings(two_factors, 0)
+    folded, items = made.fold_in_user(own), list(two_factors.items)
+    np.testing.assert_allclose(folded.predict(items, clip=False), made.predict(0, items, clip=False), atol=0.15)
+    assert made.explain(0, "i0").because is not None

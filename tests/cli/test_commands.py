@@ -85,3 +85,10 @@ def test_restarts_leave_torch_the_fit_to_predict_with(run, lesson):
     scipy, torch, _ = json.loads(result.stdout)["fits"]
     assert "2 starts" in scipy["message"]
     assert "Adam" in torch["message"]
+
+
+def test_why_for_someone_unknown_is_the_average_without_a_reason(run, lesson):
+    result = run("predict", lesson, "--user", "999", "--item", "49", "--why", "3")
+    assert result.exit_code == 0, result.output
+    assert "no" in result.stdout.splitlines()[1].split()
+    assert "because" not in result.stdout

@@ -140,3 +140,8 @@ def test_each_split_and_solver_has_a_row(planted):
     assert rows["split"].tolist() == [1, 1, 2, 2]
     assert rows["solver"].nunique() == 2
     assert rows.columns.tolist() == ["solver", "split", *FIGURES]
+
+
+def test_a_number_of_folds_is_enough_everywhere(planted):
+    one = cross_validate(planted, solver="als", n_factors=1, splits=np.int64(2))
+    assert one.loc["pooled", "rmse"] == cross_validate(planted, solver="als", n_factors=1, k=2).loc["pooled", "rmse"]

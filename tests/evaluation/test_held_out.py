@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xlcollab.errors import OptionError, RatingsError
-from xlcollab.evaluation import KFold, evaluate, rank
+from xlcollab.evaluation import KFold, evaluate, rank, search
 from xlcollab.fitting import fit
 from xlcollab.model import Model
 from xlcollab.ratings import Ratings
@@ -156,3 +156,31 @@ def test_a_rating_that_is_in_both_parts_is_refused(parts):
         evaluate(train, more, **LINEAR)
     with pytest.raises(RatingsError, match="140 of 140"):
         evaluate(valid, valid)
+
+
+def test_a_start_that_has_seen_the_held_out_ratings_is_refused(planted, parts):
+    train, valid = parts
+    seen, unseen = (fit(ratings, **LINEAR) for ratings in (planted, train))
+    for measure in (
+        lambda start: evaluate(train, valid, start=start, **LINEAR),
+        lambda start: search(planted, {"penalty": [1.0, 2.0]}, start=start, **{**LINEAR, "penalty": 1.0}),
+        lambda start: fit(train, valid=valid, start=start, **LINEAR),
+    ):
+        with pytest.raises(OptionError, match="start was fitted to"):
+            measure(seen)
+    assert evaluate(train, valid, start=unseen, **LINEAR).rmse < planted.values.std()
+
+
+def test_what_a_fit_itself_holds_out_is_no_training_rating(parts):
+    train, valid = parts
+    found = evaluate(train, valid, valid_pct=0.2, **LINEAR)
+    assert found.n_train == len(found.fit.ratings) < len(train)
+
+
+def test_the_share_inside_is_over_unknown_users_too(parts):
+    train, valid = parts
+    stranger = replace(valid, users=tuple(f"new {n}" for n in range(valid.n_users)))
+    found = evaluate(train, stranger, solver="bayes", max_sweeps=5)
+    low, high = found.fit.predict_interval("nobody", [valid.items[at] for at in valid.item_idx], unknown="mean")
+    assert found.unknown == len(valid)
+    assert found.inside == np.mean((valid.values >= low) & (valid.values <= high))

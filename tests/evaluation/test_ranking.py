@@ -115,3 +115,10 @@ def test_a_longer_list_than_there_are_items_is_as_long_as_can_be(made, parts):
 def test_the_length_of_a_list_is_a_whole_number(n, made, parts):
     with pytest.raises(OptionError, match="n is"):
         rank(made, parts[1], n=n)
+
+
+def test_what_the_fit_itself_held_out_can_be_found(planted):
+    made = fit(planted, solver="als", n_factors=2, valid_pct=0.3, seed=0)
+    apart = fit(made.ratings, solver="als", n_factors=2, seed=0)
+    assert rank(made, made.valid, n=5) == rank(apart, made.valid, n=5)
+    assert rank(made, made.valid, n=5).recall > 0

@@ -238,3 +238,14 @@ def test_20_a_lower_bound_above_the_upper(solver_book) -> None:
 def test_each_code_has_its_sentence() -> None:
     assert [code.value for code in Code] == list(range(21))
     assert all(code.sentence.endswith(".") for code in Code)
+
+
+def test_3_subproblems_at_their_iteration_limit_prove_nothing(solver_book) -> None:
+    """The relaxation is at its optimum from the start; A1 <= 2 and A1 >= 3 lead along a valley of more than three steps."""
+    cells = {"A1": 2.5, "A2": 6.25, "A3": 39.0625}
+    cells["B1"] = "=(A1-2.5)^2+100*(A2-A1^2)^2+100*(A3-A2^2)^2+ABS(A1-2.5)^3/1000"
+    limits = [("A1", "int"), ("A1", ">=", "0")]
+    path = solver_book(cells, objective="B1", changing="A1:A3", constraints=limits, names={"solver_itr": "3"})
+    model = solve_one(path, restarts=1, engine="grg")
+    assert model.code == Code.ITERATION_LIMIT
+    assert solve_one(solver_book(cells, objective="B1", changing="A1:A3", constraints=limits)).code in (0, 14)

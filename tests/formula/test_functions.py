@@ -208,3 +208,46 @@ def test_a_family_lists_the_functions_that_its_module_declares(family):
 def test_no_function_is_listed_twice():
     names = [name for family in functions.FAMILIES.values() for name in family.split()]
     assert len(names) == len(set(names))
+
+
+def test_formulas_filled_down_choose_what_each_of_them_names(computed):
+    cells = {f"{c}{r}": v * 10**p for p, c in enumerate("ABC") for r, v in enumerate((1, 2, 3), 1)}
+    rows = {f"E{r}": r for r in (1, 2, 3)}
+    filled = {f"F{r}": f"=SUM(CHOOSEROWS($A$1:$C$3,E{r}))" for r in (1, 2, 3)}
+    across = {f"G{r}": f"=SUM(CHOOSECOLS($A$1:$C$3,E{r}))" for r in (1, 2, 3)}
+    found = computed({**cells, **rows, **filled, **across})
+    assert [found[f"F{r}"] for r in (1, 2, 3)] == [111.0, 222.0, 333.0]
+    assert [found[f"G{r}"] for r in (1, 2, 3)] == [6.0, 60.0, 600.0]
+
+
+def test_an_error_among_criteria_is_that_of_its_own_cell(computed):
+    cells = {"A1": 10, "B1": 100, "A2": "=1/0", "B2": 1, "A3": 30, "B3": 300}
+    found = computed({**cells, **{f"F{r}": f"=SUM(FILTER(A{r}:B{r},A{r}:B{r}>5))" for r in (1, 2, 3)}})
+    assert [found[f"F{r}"] for r in (1, 2, 3)] == [110.0, ErrorValue("#DIV/0!"), 330.0]
+
+
+@pytest.mark.parametrize(
+    ("formula", "value"),
+    [
+        # Microsoft, "XLOOKUP function": an error as the key is no key that was not found.
+        ('XLOOKUP(1/0,A1:A8,C1:C8,"none")', ErrorValue("#DIV/0!")),
+        ("XLOOKUP(4,A1:A8,C1:C7)", ErrorValue("#VALUE!")),
+        ("XLOOKUP(4,A1:A8,A1:C1)", ErrorValue("#VALUE!")),
+        ("XLOOKUP(4,A1:C8,C1:C8)", ErrorValue("#VALUE!")),
+        ("XLOOKUP(4,A1:A8,C1:C8,,7)", ErrorValue("#VALUE!")),
+        ("XMATCH(4,A1:C8)", ErrorValue("#VALUE!")),
+        ("AGGREGATE(9,6,A1:A3*1)", ErrorValue("#VALUE!")),  # 1 to 13 take references only
+        ("AGGREGATE(14,6,A1:A3*1,1)", 4.0),
+        ("SUM(FILTER(C1:C8,B1:B8))", ErrorValue("#VALUE!")),
+    ],
+)
+def test_what_does_not_fit_is_an_error_as_in_excel(value_of, formula, value):
+    assert value_of(formula, CELLS) == value
+
+
+def test_regressors_that_follow_from_each_other_are_refused(value_of):
+    cells = {
+        f"{c}{r}": v for r in range(1, 6) for c, v in zip("ABC", (r, r * 2 / 3, 2 * r + (-1) ** r / 10), strict=True)
+    }
+    assert "regressors of which one follows from the others" in value_of("SUM(LINEST(C1:C5,A1:B5))", cells)
+    assert value_of("SUM(LINEST(C1:C5,A1:A5))", cells) == pytest.approx(2.04, abs=0.1)

@@ -142,6 +142,20 @@ def test_a_rating_of_somebody_unknown_is_predicted_as_the_fit_does(
     assert wrong_values(path) == []
 
 
+def test_the_live_shares_count_those_that_the_fit_counts(
+    fit: Make, report: Make, split: Any, sure: Any, wrong_values: Make
+) -> None:
+    """Known and unknown ones together, and one of a cell that was fitted too."""
+    train, valid = split
+    users, items = (*valid.users, "new"), (*valid.items, "new")
+    cells = [*zip(valid.user_idx[:5], valid.item_idx[:5], strict=True), (12, 1), (2, 9)]
+    cells.append((train.user_idx[0], train.item_idx[0]))
+    user_idx, item_idx = np.array(cells).T
+    held_out = Ratings(users, items, user_idx, item_idx, np.linspace(1, 5, len(cells)))
+    made = fit(train, FREE, valid=held_out, valid_rmse=1.0, uncertainty=sure)
+    assert wrong_values(report(made).path) == []
+
+
 def test_one_held_out_rating_is_enough(fit: Make, report: Make, ratings: Make, sure: Any, wrong_values: Make) -> None:
     known = ratings()
     made = fit(known.select(np.arange(1, len(known))), FREE, valid=known.select([0]), valid_rmse=1.0, uncertainty=sure)

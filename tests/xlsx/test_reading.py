@@ -229,3 +229,23 @@ def test_what_excel_wrote_is_read_as_it_shows_it(shared: Path) -> None:
     assert sum(cell.formula is not None for sheet in book.sheets for cell in sheet.cells.values()) == 10_879
     assert book.sheet("movielens_1hot").pivots == [Area.parse("B3:B18"), Area.parse("B21:B36")]
     assert book.tables["Table1"].area == Area.parse("A25:G39")
+
+
+def test_a_cell_that_is_not_listed_is_locked_or_not_by_its_row_then_its_column(tmp_path: Path) -> None:
+    from openpyxl import Workbook as OpenpyxlBook
+    from openpyxl.styles import Protection
+
+    book = OpenpyxlBook()
+    sheet = book.active
+    sheet["A1"], sheet["A2"] = 1, 2
+    sheet.row_dimensions[1].protection = Protection(locked=False)
+    sheet.column_dimensions["C"].protection = Protection(locked=False)
+    sheet.protection.sheet = True
+    book.save(tmp_path / "locked.xlsx")
+    found = Workbook.open(tmp_path / "locked.xlsx").sheet("Sheet")
+    assert {at: found.locked(*at) for at in ((1, 1), (1, 2), (2, 2), (2, 3))} == {
+        (1, 1): True,
+        (1, 2): False,
+        (2, 2): True,
+        (2, 3): False,
+    }

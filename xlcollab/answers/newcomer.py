@@ -11,6 +11,7 @@ import numpy as np
 from xlcollab.answers.explanation import Explanation, explained
 from xlcollab.answers.ranking import largest
 from xlcollab.errors import OptionError
+from xlcollab.labels import is_many
 from xlcollab.model import Factors, FloatArray, IntArray, Model, link
 from xlcollab.ratings import Label
 
@@ -51,7 +52,7 @@ class Newcomer:
 
     def predict(self, labels: Label | Iterable[Label], *, clip: bool | None = None) -> Any:
         """r̂ for one label, a float, or for many, an array; `UnknownLabelError` for one that the fit does not know."""
-        many = _is_many(labels)
+        many = is_many(labels)
         values = self._clipped(self._predicted(self.find(labels)), clip)
         return values if many else float(values[0])
 
@@ -59,7 +60,7 @@ class Newcomer:
         """(low, high) between which a rating lies with probability ``level``; NaN where the solver gives none."""
         if not 0 < level < 1:
             raise OptionError(f"level is {level:g}; it is a probability between 0 and 1, such as 0.8.")
-        many = _is_many(labels)
+        many = is_many(labels)
         low, high = self._interval(self.find(labels), level, clip)
         return (low, high) if many else (float(low[0]), float(high[0]))
 
@@ -109,7 +110,3 @@ class Newcomer:
 
     def _clipped(self, values: FloatArray, clip: bool | None) -> FloatArray:
         return np.clip(values, *self.clip_range) if (self.clip if clip is None else clip) else values
-
-
-def _is_many(labels: object) -> bool:
-    return isinstance(labels, Iterable) and not isinstance(labels, str | bytes)

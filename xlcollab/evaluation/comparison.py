@@ -29,7 +29,7 @@ def cross_validate(
     solver: str | None = None,
     k: int = 5,
     seed: int = 0,
-    splits: Splits | None = None,
+    splits: Splits | int | None = None,
     n: int | None = None,
     relevant: float | None = None,
     grid: Mapping[str, Sequence[Any]] | None = None,
@@ -46,7 +46,7 @@ def cross_validate(
     import pandas as pd
 
     one = {"model": model, "solver": solver, "n": n, "relevant": relevant, "grid": grid, "seed": seed, **settings}
-    found = evaluate_each(ratings, {"": one}, splits=splits or KFold(k, seed))
+    found = evaluate_each(ratings, {"": one}, splits=as_splits(splits, otherwise=KFold(k, seed), seed=seed))
     folds = found.drop(columns=["solver", "split"]).set_axis(found["split"].tolist()).astype(float)
     ends = pd.DataFrame({"mean": folds.mean(), "sd": folds.std(ddof=1), "pooled": _pooled(folds)}).T
     return pd.concat([folds, ends]).rename_axis("fold")

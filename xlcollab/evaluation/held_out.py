@@ -15,7 +15,7 @@ from xlcollab.errors import RatingsError, UnratedLabelWarning
 from xlcollab.evaluation import metrics
 from xlcollab.evaluation.ranking import Ranking, rank
 from xlcollab.evaluation.tuning import search
-from xlcollab.fitting import Fit, fit
+from xlcollab.fitting import Fit, fit, refuse_start
 from xlcollab.model import Model
 from xlcollab.ratings import Ratings, as_ratings
 
@@ -123,6 +123,7 @@ def evaluate(
     if not len(valid):
         raise RatingsError("There are no held-out ratings to measure on.")
     _refuse_shared(train, valid)
+    refuse_start(settings.get("start"), valid)
     started = time.perf_counter()
     if grid is not None:
         settings |= search(train, grid, model, solver=solver, **settings).settings
@@ -135,14 +136,15 @@ def evaluate(
     predicted = made.predict_positions(user_idx, item_idx)
     done = time.perf_counter()
     within = made.inside(0.8, valid)
-    known = (train.user_counts[user_idx] > 0) & (train.item_counts[item_idx] > 0) & (user_idx >= 0) & (item_idx >= 0)
+    rated = (made.ratings.user_counts[user_idx] > 0) & (made.ratings.item_counts[item_idx] > 0)
+    known = rated & (user_idx >= 0) & (item_idx >= 0)
     return Evaluation(
         rmse=metrics.rmse(predicted, valid.values),
         mae=metrics.mae(predicted, valid.values),
         inside=None if np.isnan(within) else within,
         fit_seconds=fitted - started,
         predict_seconds=done - fitted,
-        n_train=len(train),
+        n_train=len(made.ratings),
         n_test=len(valid),
         unknown=int(np.count_nonzero(~known)),
         fit=made,
@@ -152,11 +154,7 @@ def evaluate(
 
 def _refuse_shared(train: Ratings, valid: Ratings) -> None:
     """Refuse pairs of user and item that stand in both parts: their ratings would be known beforehand."""
-    user_idx, item_idx = (idx.astype(np.int64) for idx in train.positions(valid))
-    known = (user_idx >= 0) & (item_idx >= 0)
-    shared = known & np.isin(
-        user_idx * train.n_items + item_idx, train.user_idx * np.int64(train.n_items) + train.item_idx
-    )
+    shared = train.holds(valid)
     if shared.any():
         at = int(np.argmax(shared))
         user, item = valid.users[valid.user_idx[at]], valid.items[valid.item_idx[at]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -71,7 +71,7 @@ def rank(fit: Fit, valid: Ratings, *, n: int = 10, relevant: float | None = None
 def _listed(fit: Fit, users: IndexArray, n: int) -> IntArray:
     """The items recommended to each of d users, best first, −1 for places that stay empty (d, n)."""
     ratings = fit.ratings
-    table = fit.recommend([ratings.users[at] for at in users.tolist()], n)
+    table = replace(fit, valid=None).recommend([ratings.users[at] for at in users.tolist()], n)
     listed = np.full((len(users), n), -1, dtype=np.int64)
     row = np.searchsorted(users, ratings.user_position(table["user"]))
     listed[row, table["rank"].to_numpy() - 1] = ratings.item_position(table["item"])

@@ -214,7 +214,7 @@ def as_splits(splits: Splits | int | None, *, otherwise: Splits, seed: int = 0) 
     """Splits from what people pass: splits, or a number of folds."""
     if splits is None:
         return otherwise
-    return KFold(splits, seed) if isinstance(splits, int) else splits
+    return KFold(int(splits), seed) if isinstance(splits, int | np.integer) else splits
 
 
 def _aligned(train: Ratings, valid: Ratings) -> Pair:

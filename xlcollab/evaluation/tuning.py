@@ -14,7 +14,7 @@ import numpy as np
 from xlcollab.errors import OptionError, UnratedLabelWarning
 from xlcollab.evaluation.metrics import rmse
 from xlcollab.evaluation.splits import KFold, Pair, Splits, as_splits
-from xlcollab.fitting import fit
+from xlcollab.fitting import fit, refuse_start
 from xlcollab.model import Model
 from xlcollab.ratings import Ratings, as_ratings
 
@@ -81,6 +81,7 @@ def _combinations(grid: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]
 def _error(pair: Pair, model: Model | None, settings: dict[str, Any]) -> float:
     """The held-out RMSE. The held-out part is not shown to the fit, whose early stopping might learn from it."""
     train, valid = pair
+    refuse_start(settings.get("start"), valid)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnratedLabelWarning)
         made = fit(train, model, **settings)

@@ -54,12 +54,15 @@ def branch_and_bound(problem: Problem, relax: Relaxation, watch: Watch) -> Outco
     code = watch.stopped or code
     if tree.best is None:
         detail = f"No integer point was found in {tree.nodes} subproblems."
-        return Outcome(code or Code.INFEASIBLE, detail=detail, evaluations=tree.evaluations)
+        code = code or (Code.ITERATION_LIMIT if tree.unsettled else Code.INFEASIBLE)
+        return Outcome(code, detail=detail, evaluations=tree.evaluations)
     if root.code.is_limit:  # its point bounds nothing
         return Outcome(root.code, tree.best, tree.value, f"{tree.nodes} subproblems.", tree.evaluations)
-    bound = min([tree.best_merit, *tree.open_bounds()])
+    bound = min([tree.best_merit, *tree.open_bounds(), *tree.unsettled])
     gap = (tree.best_merit - bound) / max(abs(tree.best_merit), 1e-10)
-    if code is None:
+    if code is None and tree.unsettled and gap > max(problem.model.options.tolerance, _PROVED):
+        code = Code.ITERATION_LIMIT
+    elif code is None:
         code = Code.SOLVED if gap <= _PROVED else Code.WITHIN_TOLERANCE
     detail = f"{tree.nodes} subproblems."
     if problem.model.sense is not Sense.VALUE:
@@ -84,6 +87,7 @@ class _Tree:
         self.best: Floats | None = None
         self.best_merit = np.inf
         self.value: float | None = None
+        self.unsettled: list[float] = []  # bounds of subproblems that a limit left without an optimum
         self._relax = relax
         self._watch = watch
         self._found = 0
@@ -125,6 +129,8 @@ class _Tree:
                 return outcome.code
             if outcome.x is not None and outcome.value is not None:
                 self._expand(node, outcome)
+            elif outcome.code.is_limit:
+                self.unsettled.append(node.bound)
 
     def _next(self) -> _Node | None:
         """The child that the dive goes on with, else the open subproblem of the best bound; None when all are done."""
@@ -147,12 +153,15 @@ class _Tree:
         heapq.heappush(self._heap, (node.bound, next(self._ticket), node))
 
     def _expand(self, node: _Node, outcome: Outcome) -> None:
-        """Keep an integer optimum, or split at the most fractional variable."""
+        """Keep an integer optimum, or split at the most fractional variable; a point at a limit bounds nothing."""
         assert outcome.x is not None
         assert outcome.value is not None
-        x, merit = outcome.x, max(self.problem.merit(outcome.value), node.bound)
+        x, limited = outcome.x, outcome.code.is_limit
+        merit = node.bound if limited else max(self.problem.merit(outcome.value), node.bound)
         away = np.where(self.problem.integer, np.abs(x - np.round(x)), 0.0)
         if away.max() <= _WHOLE:
+            if limited:
+                self.unsettled.append(node.bound)
             if not self._keep(np.where(self.problem.integer, np.round(x), x)):
                 self._round(x)
             return

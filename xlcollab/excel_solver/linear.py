@@ -121,14 +121,17 @@ def _in_slices(form: LinearForm, watch: Watch, options: Mapping[str, Any]) -> An
     with watch.until_stopped():
         while True:
             left = watch.seconds_left()
-            last = left is not None and left <= seconds
+            last = left is not None and left <= seconds * (1 + _LONGER)  # the rest would be too short for another
             limit = max(left, 0.01) if last and left is not None else seconds
             result = watch.wait_for(partial(search, limit))
-            if last or "Time limit" not in str(result.message):
+            if "Time limit" not in str(result.message):
                 return result
-            best = result if result.x is not None else best
+            if best is None or (result.x is not None and (best.x is None or result.fun <= best.fun)):
+                best = result
+            if last:
+                return best
             seconds *= _LONGER
-    if best is None:
+    if best is None or best.x is None:
         assert watch.stopped is not None
         raise Stopped(watch.stopped)
     return best

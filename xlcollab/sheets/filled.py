@@ -58,8 +58,8 @@ class Filled:
     @cached_property
     def shown(self) -> FloatArray:
         """What the cells show (m, n): known, held-out, else predicted."""
-        known = np.where(self.mirror.known, self.mirror.fit.ratings.dense(), self.predicted)
-        return np.where(np.isnan(self.mirror.held_out), known, self.mirror.held_out)
+        unfitted = np.where(np.isnan(self.mirror.held_out), self.predicted, self.mirror.held_out)
+        return np.where(self.mirror.known, self.mirror.fit.ratings.dense(), unfitted)
 
     def cell(self, user: int, item: int) -> tuple[int, int]:
         """Row and column of the user and item at these positions."""

@@ -82,7 +82,7 @@ class AlsSolver:
         factors, bias = DEFAULT_PENALTIES[self.weighted]
         return Ridge(
             factors * float(np.std(ratings.values)) if self.penalty is None else float(self.penalty),
-            bias if self.bias_penalty is None else self.bias_penalty,
+            bias if self.bias_penalty is None else float(self.bias_penalty),
             self.weighted,
         )
 

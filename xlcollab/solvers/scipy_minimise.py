@@ -110,7 +110,7 @@ class ScipySolver:
     def _penalties(self) -> tuple[float, float]:
         """λ and λ_b, where ``penalty`` is a number."""
         penalty = float(self.penalty)
-        return penalty, penalty if self.bias_penalty is None else self.bias_penalty
+        return penalty, penalty if self.bias_penalty is None else float(self.bias_penalty)
 
     def _solve_with_chosen_penalty(
         self, ratings: Ratings, model: Model, seed: int, on_progress: OnProgress | None, start: Factors | None

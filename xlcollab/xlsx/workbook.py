@@ -23,7 +23,7 @@ from xlcollab.xlsx.markup import MAIN, OFFICE_REL, STRICT_MAIN, local_name, main
 from xlcollab.xlsx.names import Names
 from xlcollab.xlsx.package import Package
 from xlcollab.xlsx.pivots import read_pivots
-from xlcollab.xlsx.protection import column_style, unlocked_styles
+from xlcollab.xlsx.protection import unlisted_style, unlocked_styles
 from xlcollab.xlsx.reading import CellReader, SheetCells, read_cells
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Sheet:
     def locked(self, row: int, col: int) -> bool:
         """Whether a protected sheet keeps people from changing the cell."""
         cell = self.cells.get((row, col))
-        style = column_style(self._data, col) if cell is None else cell.style
+        style = unlisted_style(self._data, row, col) if cell is None else cell.style
         return self.protected and style not in self._book.unlocked_styles
 
     @property

@@ -79,8 +79,13 @@ def filter_(values: Values, include: Values, otherwise: Values | None = None) ->
     if not down and include.shape[2:] != (1, values.shape[3]):
         return constant_error(VALUE)
     stopped = error_of(_known(include))
+    texts = any(isinstance(value, str) for value in decode(include).flat)
+    if (stopped is not None or texts) and include.shape[:2] != (1, 1):
+        raise Uneven("has criteria that are no truth values in some cells of a block")
     if stopped is not None:
         return constant_error(int(stopped[stopped < 0][0]))
+    if texts:
+        return constant_error(VALUE)
     found = _per_cell(values, include, lambda cell: [i for i, held in enumerate(_flat(cell)) if held], down)
     empty = found.known and (found.kinds == CALC).all() and found.shape[2:] == (1, 1)
     return otherwise if empty and otherwise is not None else found
@@ -177,7 +182,7 @@ def _chosen_lines(name: str, down: bool) -> None:
     @TABLE.add(name, "AV*")
     def call(values: Values, *which: Values) -> Values:
         size = values.shape[2 if down else 3]
-        places = [int(np.trunc(float(at))) for one in which for at in _known(one).numbers[0, 0].flat]
+        places = [int(np.trunc(at)) for one in which for at in _constants(one)]
         if any(not 1 <= abs(at) <= size for at in places):
             return constant_error(VALUE)
         lines = [at - 1 if at > 0 else size + at for at in places]

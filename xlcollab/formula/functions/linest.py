@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xlcollab.formula import moves, ops
 from xlcollab.formula.algebra import inverse, matmul
-from xlcollab.formula.functions.declare import Refusal, Table, combined, finish, omitted
+from xlcollab.formula.functions.declare import Refusal, Table, combined, finish, known, omitted
 from xlcollab.formula.functions.elementary import exp, log
 from xlcollab.formula.functions.matrix import not_numbers
 from xlcollab.formula.functions.searching import option
@@ -57,10 +58,19 @@ def _fitted(y: Any, ys: Values, xs: Values | None, const: Values | None) -> _Lin
         n = ops.full(float(y.shape[2]))
         mean_x, mean_y = ops.divide(ops.total(x, (2,)), n), ops.divide(ops.total(y, (2,)), n)
     centred_x, centred_y = ops.subtract(x, mean_x), ops.subtract(y, mean_y)
+    if x.shape[3] > 1 and known(centred_x) and _depend(np.asarray(centred_x)):
+        raise Refusal("has regressors of which one follows from the others, so that the coefficients are not unique")
     turned = _turned(centred_x)
     slopes = matmul(inverse(matmul(turned, centred_x)), matmul(turned, centred_y))
     products = ops.multiply(_turned(slopes), mean_x)
     return _Line(slopes, ops.subtract(mean_y, ops.total(products)), across, errors)
+
+
+def _depend(x: NDArray[np.float64]) -> bool:
+    """Whether a column of any of the matrices (…, n, k) is a combination of the others; sizes do not matter."""
+    length = np.linalg.norm(x, axis=-2, keepdims=True)
+    scaled = np.divide(x, length, out=np.zeros_like(x), where=length > 0)
+    return bool(np.isfinite(x).all() and (np.linalg.matrix_rank(scaled) < x.shape[-1]).any())
 
 
 def _estimates(names: str, into: Callable[[Any], Any], out_of: Callable[[Any], Any]) -> None:

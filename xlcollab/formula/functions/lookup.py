@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlcollab.formula import moves, ops
-from xlcollab.formula.functions.declare import Table, carried_errors, combined, known, omitted
+from xlcollab.formula.functions.declare import Table, carried_errors, combined, error_of, known, omitted
 from xlcollab.formula.functions.logic import choose_between
 from xlcollab.formula.functions.searching import finder, option, search, x_finder
-from xlcollab.formula.values import NA, REF, VALUE, Kinds, Values, encode
+from xlcollab.formula.values import NA, REF, VALUE, Kinds, Values, constant_error, encode
 
 if TYPE_CHECKING:
     from xlcollab.formula.evaluate import Evaluator
@@ -128,9 +128,11 @@ def xlookup(
 ) -> Values:
     """From ``result`` the row (column) at the place of the key in ``line``; ``otherwise`` where it is not there."""
     find = x_finder(option(mode, 0.0), option(order, 1.0))
-    found = context.traced(lambda k, v: search(k, v, find), key, line)
     height, width = result.shape[2:]
-    down = line.shape[3] == 1 and line.shape[2] == height
+    down = line.shape[2:] == (height, 1)
+    if find is None or not (down or line.shape[2:] == (1, width)):
+        return constant_error(VALUE)
+    found = context.traced(lambda k, v: search(k, v, find), key, line)
     if down and width > 1:
         found = Values(ops.opaque(lambda at: at * width + np.arange(width), found.num), _wide(found.kind))
     elif not down and height > 1:
@@ -140,6 +142,8 @@ def xlookup(
         return picked
     if known(found.num):
         missing: Any = np.isnan(found.numbers)
+        if (carried := error_of(key)) is not None:
+            missing = missing & (carried == 0)  # an error as the key is the answer
     else:
         missing = ops.opaque(lambda at: np.isnan(at).astype(float), found.num)
     return choose_between(missing, None, otherwise, picked)

@@ -15,7 +15,7 @@ import numpy as np
 from xlcollab.formula.functions.criteria import wildcard
 from xlcollab.formula.functions.declare import Refusal, Table
 from xlcollab.formula.ranges import Uneven
-from xlcollab.formula.values import NA, NUMBER, Scalar, Values, constant_error, decode, error_kind
+from xlcollab.formula.values import NA, NUMBER, VALUE, Scalar, Values, constant_error, decode, error_kind
 from xlcollab.xlsx.cells import ErrorValue
 
 if TYPE_CHECKING:
@@ -155,11 +155,15 @@ def xmatch(
 ) -> Values:
     """The position from 1; mode 0 exact, -1 or next smaller, 1 or next larger, 2 wildcards."""
     find = x_finder(option(mode, 0.0), option(order, 1.0))
+    if find is None or 1 not in line.shape[2:]:
+        return constant_error(VALUE)
     return context.traced(lambda k, v: _plus_one(search(k, v, find)), key, line)
 
 
-def x_finder(mode: float, order: float) -> Callable[[Column, Scalar], int]:
-    """How XMATCH and XLOOKUP search; ``order`` -1 from the end."""
+def x_finder(mode: float, order: float) -> Callable[[Column, Scalar], int] | None:
+    """How XMATCH and XLOOKUP search; ``order`` -1 from the end. None for modes and orders that Excel does not know."""
+    if mode not in (-1, 0, 1, 2) or order not in (-2, -1, 1, 2):
+        return None
     backwards = order == -1
     if mode in (0, 2):
         return lambda column, key: column.exact(key, wild=mode == 2, backwards=backwards)

@@ -55,6 +55,8 @@ def aggregate(context: Evaluator, number: Values, options: Values, *ranges: Oper
     ranked = which >= _WITH_RANK
     if ranked and len(ranges) != 2:
         return constant_error(VALUE)
+    if not ranked and any(isinstance(one, Values) for one in ranges):
+        return constant_error(VALUE)  # only the functions with a rank take arrays
     found: list[Values] = []
     for one in ranges[:1] if ranked else ranges:
         if isinstance(one, Values):

@@ -126,12 +126,13 @@ def fold_in(own: Rows, other: Rows, level: float, positions: IntArray, values: F
     gram[: K - 1, : K - 1] += uncertain[: K - 1, : K - 1]
     linear = z.T @ (weights * y) - of_bias
     square = float(weights @ (y * y)) + uncertain[K - 1, K - 1]
-    precision = np.linalg.inv(prior.covariance)
-    start = precision @ (prior.centre + prior.filled[positions].sum(axis=0) / np.sqrt(len(positions)))
+    start = prior.centre + prior.filled[positions].sum(axis=0) / np.sqrt(len(positions))
     noise, shape = prior.noise, prior.noise_shape
     for _ in range(STEPS):
-        covariance = np.linalg.inv(precision + gram / noise)
-        mean = covariance @ (start + linear / noise)
+        # (V⁻¹ + G)⁻¹ = (1 + V G)⁻¹ V, which holds for a V without inverse too: one of a factor that has died out
+        right = np.column_stack([prior.covariance, start + prior.covariance @ (linear / noise)])
+        solved = np.linalg.solve(np.eye(K) + prior.covariance @ (gram / noise), right)
+        covariance, mean = solved[:, :K], solved[:, K]
         error = square - 2.0 * linear @ mean + mean @ gram @ mean + np.sum(covariance * gram)  # Σ_j E ε_j² / c_j
         before, noise = noise, (shape * prior.noise + 0.5 * error) / (shape + 0.5 * len(positions))
         if abs(noise - before) < TOLERANCE * before:
