@@ -112,9 +112,12 @@ def predict(
 
         write_rows(output, _COLUMNS, [list(row.values()) for row in rows], force)
         return
-    because = (
-        None if why is None or not rows[0]["known"] else fit.explain(rows[0]["user"], rows[0]["item"], why).because
-    )
+    because = None
+    if why is not None:
+        if rows[0]["known"]:
+            because = fit.explain(rows[0]["user"], rows[0]["item"], why).because
+        else:
+            click.echo("There is no such user or item in the fit, so no rating moves this prediction.", err=True)
     if as_json:
         told = {} if because is None else {"because": because.to_dict("records")}
         echo_json(rows if pairs is not None else rows[0] | told)
