@@ -241,7 +241,7 @@ def test_each_code_has_its_sentence() -> None:
 
 
 def test_3_subproblems_at_their_iteration_limit_prove_nothing(solver_book) -> None:
-    """The relaxation is at its optimum from the start; A1 <= 2 and A1 >= 3 lead along a valley of more than three steps."""
+    """The relaxation starts at its optimum; A1 <= 2 and A1 >= 3 lead along a valley of more than three steps."""
     cells = {"A1": 2.5, "A2": 6.25, "A3": 39.0625}
     cells["B1"] = "=(A1-2.5)^2+100*(A2-A1^2)^2+100*(A3-A2^2)^2+ABS(A1-2.5)^3/1000"
     limits = [("A1", "int"), ("A1", ">=", "0")]
