@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -125,3 +126,14 @@ def test_a_sheet_is_added_behind_and_the_others_stay(
     assert [[cell.value for cell in row] for row in read["Added"]["A1:E5"]] == ROWS
     assert read["Added"]["B7"].value == 8.5
     assert Workbook.open(tmp_path / "added.xlsx").sheet("Added").values(Area.parse("A1:E5")) == ROWS
+
+
+def test_every_sheet_has_its_part_by_the_prefix_that_gnumeric_looks_for(
+    book: Path, parts_of: Callable[[Path], dict[str, bytes]], tmp_path: Path
+) -> None:
+    opened = Workbook.open(book)
+    opened.add(NewSheet("Added"))
+    opened.save(tmp_path / "added.xlsx")
+    lines = re.findall(rb"<sheet [^>]*>", parts_of(tmp_path / "added.xlsx")["xl/workbook.xml"])
+    assert len(lines) == 2
+    assert all(b" r:id=" in line for line in lines)

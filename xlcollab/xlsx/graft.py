@@ -71,7 +71,8 @@ def graft_sheet(
         package.write(styles_part, serialize(styles.root))
     if sheet.charts:
         _graft_charts(package, folder, part, sheet)
-    line = etree.SubElement(sheets, main("sheet"))
+    # openpyxl declares the prefix on each sheet and not above; Gnumeric finds no part by any name but "r".
+    line = etree.SubElement(sheets, main("sheet"), nsmap={"r": OFFICE_REL})
     line.set("name", sheet.name)
     line.set("sheetId", str(max((int(s.get("sheetId", 0)) for s in sheets), default=0) + 1))
     line.set(f"{{{OFFICE_REL}}}id", package.relate(book, "worksheet", part))
