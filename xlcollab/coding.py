@@ -75,10 +75,9 @@ def positions_of(labels: object, known: Mapping[Label, int]) -> IndexArray:
 def rating_values(column: Column, where: Where) -> FloatArray:
     """A column of ratings as finite floats. Raises `CellValueError` for the first that is none."""
     array = np.asarray(column)
-    mixed = not isinstance(column, np.ndarray) and bool in set(
-        map(type, column)
-    )  # NumPy takes True for 1 among numbers
-    if mixed or array.dtype.kind not in "iuf":
+    # NumPy takes True for 1 among numbers.
+    has_bool = not isinstance(column, np.ndarray) and bool in set(map(type, column))
+    if has_bool or array.dtype.kind not in "iuf":
         for at, value in enumerate(column):
             if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
                 raise _wrong_value(where(at), value.item() if isinstance(value, np.generic) else value)

@@ -23,8 +23,7 @@
 
     XlcollabWarning
     ├── UnratedLabelWarning           a user or item without a rating: predicted by mean and bias
-    ├── TooManyFactorsWarning         more factors than the ratings can hold
-    └── UncheckedFormulaWarning       a formula without a cached value to check against
+    └── TooManyFactorsWarning         more factors than the ratings can hold
 
 Each message is one sentence or two that name the sheet, the cell and the way out.
 """
@@ -48,7 +47,6 @@ __all__ = [
     "SolverModelError",
     "SomeModelsError",
     "TooManyFactorsWarning",
-    "UncheckedFormulaWarning",
     "UnknownLabelError",
     "UnratedLabelWarning",
     "UnsupportedFormatError",
@@ -156,7 +154,3 @@ class UnratedLabelWarning(XlcollabWarning):
 
 class TooManyFactorsWarning(XlcollabWarning):
     """More factors than the ratings can hold: the fit interpolates and says nothing about blank cells."""
-
-
-class UncheckedFormulaWarning(XlcollabWarning):
-    """The workbook holds no cached values, so that the compiled formulas had nothing to be checked against."""

@@ -43,73 +43,31 @@ def is_missing(label: object) -> bool:
     return label is None or type(label).__name__ in {"NAType", "NaTType"}
 
 
-# Each tuple goes from the word that is surest to the one that is least sure: of several columns the surest wins.
-_WORDS: Mapping[str, tuple[str, ...]] = {
-    "user": (
-        *("userid", "user", "users", "uid", "username", "reviewerid", "reviewer", "customerid", "customer", "memberid"),
-        *("member", "rater", "viewer", "reader", "listener", "nutzer", "benutzer", "utilisateur", "usuario"),
-    ),
-    "item": (
-        *(
-            "itemid",
-            "item",
-            "items",
-            "iid",
-            "movieid",
-            "movie",
-            "movies",
-            "filmid",
-            "film",
-            "films",
-            "productid",
-            "product",
-        ),
-        *(
-            "bookid",
-            "book",
-            "isbn",
-            "asin",
-            "songid",
-            "song",
-            "trackid",
-            "track",
-            "artistid",
-            "artist",
-            "jokeid",
-            "joke",
-        ),
-        *("movietitle", "title", "artikel", "article", "articulo"),
-    ),
-    "rating": (
-        *("rating", "ratings", "score", "scores", "stars", "star", "grade", "overall", "userrating", "bewertung"),
-        *("calificacion", "value"),
-    ),
-    "timestamp": ("timestamp", "unixreviewtime", "unixtime", "datetime", "date", "time", "ratedat", "reviewtime"),
+# Each text goes from the word that is surest to the one that is least sure: of several columns the surest wins.
+_WORDS: Mapping[str, str] = {
+    "user": """
+        userid user users uid username reviewerid reviewer customerid customer memberid member rater viewer reader
+        listener nutzer benutzer utilisateur usuario
+    """,
+    "item": """
+        itemid item items iid movieid movie movies filmid film films productid product bookid book isbn asin songid song
+        trackid track artistid artist jokeid joke movietitle title artikel article articulo
+    """,
+    "rating": """
+        rating ratings score scores stars star grade overall userrating bewertung calificacion value
+    """,
+    "timestamp": "timestamp unixreviewtime unixtime datetime date time ratedat reviewtime",
 }
-_KNOWN = {word: (role, rank) for role, words in _WORDS.items() for rank, word in enumerate(words)}
+_KNOWN = {word: (role, rank) for role, words in _WORDS.items() for rank, word in enumerate(words.split())}
 
 # What Excel, LibreOffice and Google Sheets call the totals of a pivot table, and what people write over their own.
-_TOTALS = frozenset(
-    (
-        *("grand total", "total", "totals", "sum", "count", "average", "avg", "mean", "median", "rmse"),
-        *("gesamtergebnis", "gesamt", "summe", "anzahl", "mittelwert", "durchschnitt"),
-        *("total général", "somme", "moyenne", "total general", "suma", "suma total", "promedio", "media"),
-        *(
-            "total geral",
-            "soma",
-            "média",
-            "totale complessivo",
-            "totale",
-            "somma",
-            "eindtotaal",
-            "totaal",
-            "gemiddelde",
-        ),
-        *("suma końcowa", "totalsumma", "hovedtotal", "общий итог", "итого", "总计", "總計", "総計", "합계", "총합계"),
-        *("total result", "(blank)"),
-    )
-)
-
+_TOTAL_WORDS = """
+    grand total, total, totals, sum, count, average, avg, mean, median, rmse, gesamtergebnis, gesamt, summe, anzahl,
+    mittelwert, durchschnitt, total général, somme, moyenne, total general, suma, suma total, promedio, media,
+    total geral, soma, média, totale complessivo, totale, somma, eindtotaal, totaal, gemiddelde, suma końcowa,
+    totalsumma, hovedtotal, общий итог, итого, 总计, 總計, 総計, 합계, 총합계, total result, (blank)
+"""
+_TOTALS = frozenset(word.strip() for word in _TOTAL_WORDS.split(","))
 
 _NO_LETTERS = re.compile(r"[\W_]+")
 

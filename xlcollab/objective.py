@@ -8,10 +8,12 @@ without a penalty the biases hold it and it is 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from xlcollab.model import Factors, FloatArray, Model, predict_all, predict_pairs
 
@@ -62,14 +64,6 @@ class Objective:
     model: Model
     penalty: float = 0.0
     bias_penalty: float = 0.0
-    _row_ends: FloatArray = field(init=False, repr=False)
-    _order: FloatArray = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        order = np.argsort(self.ratings.user_idx, kind="stable")
-        counts = np.bincount(self.ratings.user_idx, minlength=self.ratings.n_users)
-        object.__setattr__(self, "_order", order)
-        object.__setattr__(self, "_row_ends", np.concatenate([[0], np.cumsum(counts)]))
 
     @property
     def free_mean(self) -> bool:
@@ -152,5 +146,11 @@ class Objective:
             return matrix
         from scipy.sparse import csr_array
 
-        columns = self.ratings.item_idx[self._order]
-        return csr_array((values[self._order], columns, self._row_ends), shape=(m, n))
+        order, row_ends = self._by_user
+        return csr_array((values[order], self.ratings.item_idx[order], row_ends), shape=(m, n))
+
+    @cached_property
+    def _by_user(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """The order of the ratings (N,) by user, and where each user's begin and end in it (m + 1,)."""
+        row_ends = np.concatenate([[0], np.cumsum(self.ratings.user_counts)])
+        return np.argsort(self.ratings.user_idx, kind="stable"), row_ends

@@ -350,8 +350,7 @@ class Ratings:
         """Whether both say the same: the same users and items in whatever order, and the same rating of each pair."""
         if len(self) != len(other) or set(self.users) != set(other.users) or set(self.items) != set(other.items):
             return False
-        user_idx = self.user_position(other.users)[other.user_idx]
-        item_idx = self.item_position(other.items)[other.item_idx]
+        user_idx, item_idx = self.positions(other)
         mine, its = np.lexsort((self.item_idx, self.user_idx)), np.lexsort((item_idx, user_idx))
         return (
             np.array_equal(self.user_idx[mine], user_idx[its])

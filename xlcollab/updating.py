@@ -43,7 +43,7 @@ def update(
         made.model,
         solver=made.solver,
         seed=made.seed,
-        valid=None if made.valid is None else _without(made.valid, ratings),
+        valid=None if made.valid is None else made.valid.select(~ratings.holds(made.valid)),
         clip=made.clip,
         start=made if getattr(solver_class(made.solver), "starts_warm", False) else None,
         strict=strict,
@@ -83,11 +83,3 @@ def _spot(at: int) -> Spot:
 
 def _longer(labels: tuple[Label, ...], more: tuple[Label, ...]) -> tuple[Label, ...]:
     return tuple(dict.fromkeys((*labels, *more)))
-
-
-def _without(valid: Ratings, ratings: Ratings) -> Ratings:
-    """The held-out ratings of pairs that are not rated."""
-    user_idx, item_idx = ratings.positions(valid)
-    rated = ratings.user_idx.astype(np.int64) * ratings.n_items + ratings.item_idx
-    pairs = user_idx.astype(np.int64) * ratings.n_items + item_idx
-    return valid.select((user_idx < 0) | (item_idx < 0) | ~np.isin(pairs, rated))
