@@ -8,17 +8,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from xlcollab.arrays import FloatArray, IndexArray, IntArray
 from xlcollab.errors import CellValueError, DuplicateError, OptionError
 from xlcollab.grid import Spot
 from xlcollab.labels import Label, is_many, plain_label, sorted_labels
 
 __all__ = [
     "DUPLICATES",
-    "BoolArray",
     "Column",
-    "FloatArray",
-    "IndexArray",
-    "IntArray",
     "Where",
     "code_labels",
     "first_appearance",
@@ -27,10 +24,6 @@ __all__ = [
     "rating_values",
 ]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-IndexArray = npt.NDArray[np.int32]
-BoolArray = npt.NDArray[np.bool_]
 Column = Sequence[Any] | npt.NDArray[Any]
 
 Where = Callable[[int], Spot]

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from xlcollab.arrays import BoolArray, FloatArray
 from xlcollab.errors import FitError, OptionError, RatingsError
 from xlcollab.fitting import Fit, fit
 from xlcollab.labels import Label, roles
-from xlcollab.model import FloatArray
 from xlcollab.ratings import Ratings, read_ratings
 
 if TYPE_CHECKING:
@@ -152,9 +152,9 @@ class MatrixFactorization:
         low, high = self._fitted().predict_interval(*_pairs(X), level=level, unknown="mean")
         return low, high
 
-    def known(self, X: Table) -> npt.NDArray[np.bool_]:
+    def known(self, X: Table) -> BoolArray:
         """Whether user and item of each pair have been fitted (N,)."""
-        known: npt.NDArray[np.bool_] = self._fitted().known(*_pairs(X))
+        known: BoolArray = self._fitted().known(*_pairs(X))
         return known
 
     def score(self, X: Table, y: Any) -> float:

@@ -18,9 +18,10 @@ from xlcollab.answers.newcomer import Newcomer
 from xlcollab.answers.ranking import Seen, best_unseen
 from xlcollab.answers.similarity import most_similar
 from xlcollab.answers.unknown import predicted_somehow
+from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.errors import FitError, OptionError, RatingsError, UnknownLabelError
 from xlcollab.labels import is_many
-from xlcollab.model import Factors, FloatArray, IntArray, Model, predict_all, predict_pairs
+from xlcollab.model import Factors, Model, predict_all, predict_pairs
 from xlcollab.plots import plot_calibration, plot_history, plot_predictions
 from xlcollab.ratings import Label, Ratings
 from xlcollab.saved_fit import read_fit_fields, write_fit_fields
@@ -192,7 +193,7 @@ class Fit:
             pairs.append(self.ratings.positions(self.valid))
         return Seen.of(pairs, self.ratings.n_users)
 
-    def _scores(self, user_idx: IntArray) -> FloatArray:
+    def _scores(self, user_idx: IndexArray) -> FloatArray:
         """What puts all items in order for d users (d, n): the linear predictor, or what a ``predictor`` predicts."""
         if self.predictor is None:
             P, b_u = self.factors.user_factors[user_idx], self.factors.user_bias[user_idx]
@@ -230,7 +231,7 @@ class Fit:
             return self._clipped(predict_all(self.model, self.factors), clip)
         return self._clipped(self._scores(np.arange(self.ratings.n_users, dtype=np.int32)), clip)
 
-    def predict_positions(self, user_idx: IntArray, item_idx: IntArray, *, clip: bool | None = None) -> FloatArray:
+    def predict_positions(self, user_idx: IndexArray, item_idx: IndexArray, *, clip: bool | None = None) -> FloatArray:
         """r̂ (N,) for positions; −1 stands for someone unknown, who is predicted as the average one.
 
         A ``predictor`` knows no average user: there it is the mean of what it predicts (`answers.unknown`).
@@ -242,7 +243,7 @@ class Fit:
         return self._clipped(values, clip)
 
     def interval_positions(
-        self, user_idx: IntArray, item_idx: IntArray, *, level: float = 0.8, clip: bool | None = None
+        self, user_idx: IndexArray, item_idx: IndexArray, *, level: float = 0.8, clip: bool | None = None
     ) -> tuple[FloatArray, FloatArray]:
         """(low, high) of (N,) each for positions, as `predict_interval` gives them for labels."""
         middle = self.predict_positions(user_idx, item_idx, clip=False)
@@ -278,12 +279,12 @@ class Fit:
         low, high = self.clip_range
         return np.clip(values, low, high) if (self.clip if clip is None else clip) else values
 
-    def _sd(self, user_idx: IntArray, item_idx: IntArray) -> FloatArray:
+    def _sd(self, user_idx: IndexArray, item_idx: IndexArray) -> FloatArray:
         if self.uncertainty is None:
             return np.full(len(user_idx), np.nan)
         return self.uncertainty.sd(user_idx, item_idx)
 
-    def _positions(self, users: Labels, items: Labels, unknown: str) -> tuple[IntArray, IntArray, bool]:
+    def _positions(self, users: Labels, items: Labels, unknown: str) -> tuple[IndexArray, IndexArray, bool]:
         """Positions (N,) of both, −1 where unknown, and whether one user and one item were asked for."""
         if unknown not in {"error", "mean"}:
             raise OptionError(f"unknown is {unknown!r}; choose 'error' or 'mean'.")
@@ -334,7 +335,7 @@ class Fit:
         idx = (self.ratings.user_idx, self.ratings.item_idx)
         return Regressions(self.model, self.factors, *idx, self.ratings.values, self.ridge)
 
-    def _few(self, kind: str, ratings: Mapping[Label, float]) -> tuple[IntArray, FloatArray]:
+    def _few(self, kind: str, ratings: Mapping[Label, float]) -> tuple[IndexArray, FloatArray]:
         """Positions and values of a newcomer's ratings by the labels of ``kind``, checked."""
         ratings = dict(ratings.items())  # of a Series too
         positions = self._found(kind, list(ratings))
@@ -347,7 +348,7 @@ class Fit:
                 )
         return positions, np.array([float(value) for value in ratings.values()])
 
-    def _newcomer(self, kind: str, positions: IntArray, values: FloatArray) -> Newcomer:
+    def _newcomer(self, kind: str, positions: IndexArray, values: FloatArray) -> Newcomer:
         folding, of_user = self._folding, kind == "user"
         row = (folding.fold_in_user if of_user else folding.fold_in_item)(positions, values)
         sd = folding.sd_of_user if of_user else folding.sd_of_item
@@ -366,7 +367,7 @@ class Fit:
             reach=self.interval_reach,
         )
 
-    def _found(self, kind: str, labels: Labels) -> IntArray:
+    def _found(self, kind: str, labels: Labels) -> IndexArray:
         """Positions (N,) of labels, none of them unknown."""
         labels = _list(labels)
         positions = (self.ratings.user_position if kind == "user" else self.ratings.item_position)(labels)
@@ -405,7 +406,7 @@ class Fit:
         levels = np.append(np.arange(0.1, 0.95, 0.1), 0.95)
         return plot_calibration(levels, np.array([self.inside(level, ratings) for level in levels]), ax)
 
-    def _measured(self, ratings: Ratings | None) -> tuple[IntArray, IntArray, FloatArray]:
+    def _measured(self, ratings: Ratings | None) -> tuple[IndexArray, IndexArray, FloatArray]:
         """Positions in this fit's labels (−1: unknown) and values of ``ratings``, (N,) each."""
         ratings = self.valid if ratings is None else ratings
         if ratings is None or not len(ratings):
@@ -424,7 +425,7 @@ class Fit:
 
 
 def pairs_predicted(
-    model: Model, factors: Factors, predictor: Predictor | None, user_idx: IntArray, item_idx: IntArray
+    model: Model, factors: Factors, predictor: Predictor | None, user_idx: IndexArray, item_idx: IndexArray
 ) -> FloatArray:
     """r̂ (N,), unclipped, by the factors, or by the predictor where there is one; of many pairs some at a time."""
     predict = predictor.predict_pairs if predictor is not None else partial(predict_pairs, model, factors)
@@ -441,7 +442,7 @@ def load(path: str | os.PathLike[str]) -> Fit:
     return Fit(**read_fit_fields(path))
 
 
-def _refuse_unknown(kind: str, labels: Labels, idx: IntArray, otherwise: str = "") -> None:
+def _refuse_unknown(kind: str, labels: Labels, idx: IndexArray, otherwise: str = "") -> None:
     missing = np.flatnonzero(idx < 0)
     if missing.size:
         label = list(labels)[int(missing[0])] if is_many(labels) else labels
@@ -455,7 +456,7 @@ def _list(labels: Labels) -> Labels:
     return labels if isinstance(labels, Sized) or not is_many(labels) else list(labels)
 
 
-def _labels_at(labels: tuple[Label, ...], positions: IntArray) -> list[Label]:
+def _labels_at(labels: tuple[Label, ...], positions: IndexArray) -> list[Label]:
     return [labels[position] for position in positions.tolist()]
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from xlcollab.coding import Column, FloatArray, IntArray, Where, rating_values
+from xlcollab.arrays import FloatArray, IntArray
+from xlcollab.coding import Column, Where, rating_values
 from xlcollab.errors import CellValueError, DuplicateError, RatingsError
 from xlcollab.grid import Blanks, Place, Spot
 from xlcollab.labels import Label, is_missing, is_user_word, plain_label, roles, typed_labels

@@ -12,17 +12,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from xlcollab.arrays import BoolArray, FloatArray, IndexArray
 from xlcollab.errors import OptionError
 
 __all__ = [
     "Factors",
-    "FloatArray",
-    "IntArray",
     "Model",
     "canonical",
     "link",
@@ -31,9 +28,6 @@ __all__ = [
     "predict_rows",
     "principal",
 ]
-
-FloatArray: TypeAlias = npt.NDArray[np.float64]
-IntArray: TypeAlias = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -104,7 +98,7 @@ class Factors:
     item_bias: FloatArray
     mean: float = 0.0
 
-    def rows(self, user_idx: IntArray, item_idx: IntArray) -> Factors:
+    def rows(self, user_idx: IndexArray, item_idx: IndexArray) -> Factors:
         """The rows that belong to N pairs: p (N, k), q (N, k), b_u (N,), b_i (N,)."""
         return Factors(
             self.user_factors[..., user_idx, :],
@@ -145,7 +139,7 @@ def predict_rows(model: Model, rows: Factors) -> FloatArray:
     return link(model, linear + rows.mean)
 
 
-def predict_pairs(model: Model, factors: Factors, user_idx: IntArray, item_idx: IntArray) -> FloatArray:
+def predict_pairs(model: Model, factors: Factors, user_idx: IndexArray, item_idx: IndexArray) -> FloatArray:
     """r̂ (…, N) for the pairs (user_idx[n], item_idx[n]), positions from 0."""
     return predict_rows(model, factors.rows(user_idx, item_idx))
 
@@ -158,7 +152,7 @@ def predict_all(model: Model, factors: Factors) -> FloatArray:
     return link(model, linear + factors.mean)
 
 
-def with_average_rows(factors: Factors, users: npt.NDArray[np.bool_], items: npt.NDArray[np.bool_]) -> Factors:
+def with_average_rows(factors: Factors, users: BoolArray, items: BoolArray) -> Factors:
     """The factors with each user and item outside the masks (m,) and (n,) replaced by the average of those inside.
 
     Whoever has no rating is thus predicted as the average user or item would be, in whatever gauge the factors stand.

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from xlcollab.model import Factors, FloatArray, Model, predict_all, predict_pairs
+from xlcollab.arrays import FloatArray
+from xlcollab.model import Factors, Model, predict_all, predict_pairs
 
 if TYPE_CHECKING:
     from xlcollab.ratings import Ratings

@@ -15,7 +15,7 @@ from xlcollab.errors import FitError, OptionError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from xlcollab.model import FloatArray
+    from xlcollab.arrays import FloatArray
 
 __all__ = ["plot_calibration", "plot_history", "plot_predictions"]
 

@@ -14,19 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xlcollab.coding import (
-    BoolArray,
-    Column,
-    FloatArray,
-    IndexArray,
-    IntArray,
-    Where,
-    code_labels,
-    first_appearance,
-    merge_duplicates,
-    positions_of,
-    rating_values,
-)
+from xlcollab.arrays import BoolArray, FloatArray, IndexArray, IntArray
+from xlcollab.coding import Column, Where, code_labels, first_appearance, merge_duplicates, positions_of, rating_values
 from xlcollab.errors import OptionError, RatingsError
 from xlcollab.grid import Spot
 from xlcollab.labels import Label, is_missing, match_names

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xlcollab.arrays import FloatArray
 from xlcollab.errors import XlcollabError
-from xlcollab.model import Factors, FloatArray, Model
+from xlcollab.model import Factors, Model
 from xlcollab.model_file import coded_labels, damaged, labels_from, read_model_file, write_model_file
 from xlcollab.ratings import Ratings, Source
 from xlcollab.solvers import solver_class

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from xlcollab.arrays import BoolArray, FloatArray
     from xlcollab.coding import Column
 
 __all__ = ["TextGrid", "read_bytes", "read_text_table"]
@@ -194,7 +195,7 @@ class _LongText:
         fields = (self.text.fields[row][self.columns[role]].strip() for row in self.layout.rows)
         return any(_NUMBER.fullmatch(field) and not is_plain_int(field) for field in fields)
 
-    def _ratings(self, column: pd.Series[Any]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    def _ratings(self, column: pd.Series[Any]) -> tuple[BoolArray, FloatArray]:
         """(which lines hold a rating, those ratings)."""
         import pandas as pd
 

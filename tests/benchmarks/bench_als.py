@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from timing import ratio
 
+from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.fitting import fit
-from xlcollab.model import FloatArray, IntArray
 from xlcollab.ratings import Ratings, read_ratings
 from xlcollab.solvers.ridge_rows import RidgeRows
 
@@ -22,7 +22,7 @@ DATA = Path(__file__).resolve().parent.parent.parent.parent / "shared" / "data"
 K, PENALTY = 21, 0.15
 
 
-def by_loop(order: IntArray, ends: IntArray, columns: IntArray, values: FloatArray, z: FloatArray) -> FloatArray:
+def by_loop(order: IndexArray, ends: IndexArray, columns: IndexArray, values: FloatArray, z: FloatArray) -> FloatArray:
     """One half-sweep as one would write it: a small system for each row, one after the other."""
     columns, values = columns[order], values[order]
     x = np.zeros((len(ends) - 1, z.shape[1]))
@@ -35,7 +35,9 @@ def by_loop(order: IntArray, ends: IntArray, columns: IntArray, values: FloatArr
     return x
 
 
-def half_sweep(name: str, row_idx: IntArray, column_idx: IntArray, values: FloatArray, shape: tuple[int, int]) -> None:
+def half_sweep(
+    name: str, row_idx: IndexArray, column_idx: IndexArray, values: FloatArray, shape: tuple[int, int]
+) -> None:
     rows = RidgeRows.of(row_idx, column_idx, values, shape)
     z, offset = np.random.default_rng(0).normal(size=(shape[1], K)), np.zeros(shape[1])
     order = np.argsort(row_idx, kind="stable")

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from timing import Work
 
+from xlcollab.arrays import FloatArray
 from xlcollab.errors import UnratedLabelWarning
 from xlcollab.fitting import Fit, fit
-from xlcollab.model import FloatArray
 from xlcollab.ratings import Ratings, read_ratings
 
 DATA = Path(__file__).resolve().parent.parent.parent.parent / "shared" / "data" / "ml-100k" / "u.data"

@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xlcollab.model import Factors, FloatArray, IntArray, Model, link, predict_pairs
+from xlcollab.arrays import FloatArray, IndexArray
+from xlcollab.model import Factors, Model, link, predict_pairs
 from xlcollab.solvers.base import Ridge
 
 __all__ = ["FoldedRow", "Regressions", "RowPrior", "fold_in", "rows_prior"]
@@ -55,24 +56,24 @@ class Regressions:
 
     model: Model
     factors: Factors
-    user_idx: IntArray
-    item_idx: IntArray
+    user_idx: IndexArray
+    item_idx: IndexArray
     values: FloatArray
     ridge: Ridge | None = None
 
-    def fold_in_user(self, item_idx: IntArray, values: FloatArray) -> FoldedRow:
+    def fold_in_user(self, item_idx: IndexArray, values: FloatArray) -> FoldedRow:
         """A new user from ratings ``values`` (N,) of the items ``item_idx`` (N,)."""
         return fold_in(self.model, self.factors, self._user_prior, item_idx, values)
 
-    def fold_in_item(self, user_idx: IntArray, values: FloatArray) -> FoldedRow:
+    def fold_in_item(self, user_idx: IndexArray, values: FloatArray) -> FoldedRow:
         """A new item from ratings ``values`` (N,) by the users ``user_idx`` (N,)."""
         return fold_in(self.model, self.factors.transposed(), self._item_prior, user_idx, values)
 
-    def sd_of_user(self, user: FoldedRow, item_idx: IntArray) -> FloatArray:  # noqa: ARG002 -- part of the protocol
+    def sd_of_user(self, user: FoldedRow, item_idx: IndexArray) -> FloatArray:  # noqa: ARG002 -- part of the protocol
         """NaN (N,): the fit does not know how sure it is."""
         return np.full(len(item_idx), np.nan)
 
-    def sd_of_item(self, item: FoldedRow, user_idx: IntArray) -> FloatArray:  # noqa: ARG002 -- part of the protocol
+    def sd_of_item(self, item: FoldedRow, user_idx: IndexArray) -> FloatArray:  # noqa: ARG002 -- part of the protocol
         """NaN (N,): the fit does not know how sure it is."""
         return np.full(len(user_idx), np.nan)
 
@@ -84,7 +85,7 @@ class Regressions:
     def _item_prior(self) -> RowPrior:
         return self._prior(self.factors.transposed(), self.item_idx, self.user_idx)
 
-    def _prior(self, factors: Factors, row_idx: IntArray, column_idx: IntArray) -> RowPrior:
+    def _prior(self, factors: Factors, row_idx: IndexArray, column_idx: IndexArray) -> RowPrior:
         if self.ridge is None:
             return rows_prior(self.model, factors, row_idx, column_idx, self.values)
         precision = np.full(self.model.n_factors + 1, self.ridge.factors)
@@ -92,7 +93,7 @@ class Regressions:
         return RowPrior(np.zeros(len(precision)), np.diag(precision), by_count=self.ridge.by_count)
 
 
-def fold_in(model: Model, factors: Factors, prior: RowPrior, positions: IntArray, values: FloatArray) -> FoldedRow:
+def fold_in(model: Model, factors: Factors, prior: RowPrior, positions: IndexArray, values: FloatArray) -> FoldedRow:
     """The regression of ``values`` (N,) on the item side of ``factors`` at ``positions`` (N,).
 
     Without a rating it is the average row that was fitted, and its covariance that of the rows.
@@ -126,7 +127,9 @@ def fold_in(model: Model, factors: Factors, prior: RowPrior, positions: IntArray
     return FoldedRow(covariance @ (precision @ prior.centre) + pulls.sum(axis=0), covariance, pulls)
 
 
-def rows_prior(model: Model, factors: Factors, user_idx: IntArray, item_idx: IntArray, values: FloatArray) -> RowPrior:
+def rows_prior(
+    model: Model, factors: Factors, user_idx: IndexArray, item_idx: IndexArray, values: FloatArray
+) -> RowPrior:
     """ν and Λ⁻¹ the mean and covariance of the user rows that were fitted, σ² the mean squared error of the fit."""
     rated = np.unique(user_idx)
     rows = _with_bias(factors.user_factors[rated], factors.user_bias[rated])

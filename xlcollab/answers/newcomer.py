@@ -10,9 +10,10 @@ import numpy as np
 
 from xlcollab.answers.explanation import Explanation, explained
 from xlcollab.answers.ranking import largest
+from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.errors import OptionError
 from xlcollab.labels import is_many
-from xlcollab.model import Factors, FloatArray, IntArray, Model, link
+from xlcollab.model import Factors, Model, link
 from xlcollab.ratings import Label
 
 if TYPE_CHECKING:
@@ -38,12 +39,12 @@ class Newcomer:
     model: Model
     factors: Factors
     row: NewRow
-    rated: IntArray
+    rated: IndexArray
     values: FloatArray
     clip_range: tuple[float, float]
     clip: bool
-    find: Callable[[Any], IntArray]
-    sd: Callable[[IntArray], FloatArray]
+    find: Callable[[Any], IndexArray]
+    sd: Callable[[IndexArray], FloatArray]
     reach: Callable[[float], tuple[float, float]]
 
     def __repr__(self) -> str:
@@ -94,17 +95,17 @@ class Newcomer:
     def _of_others(self) -> str:
         return "item" if self.kind == "user" else "user"
 
-    def _z(self, at: IntArray) -> FloatArray:
+    def _z(self, at: IndexArray) -> FloatArray:
         return np.column_stack([self.factors.item_factors[at], np.full(len(at), float(self.model.biased))])
 
-    def _linear(self, at: IntArray) -> FloatArray:
+    def _linear(self, at: IndexArray) -> FloatArray:
         linear: FloatArray = self.factors.mean + self.factors.item_bias[at] + self._z(at) @ self.row.mean
         return linear
 
-    def _predicted(self, at: IntArray) -> FloatArray:
+    def _predicted(self, at: IndexArray) -> FloatArray:
         return link(self.model, self._linear(at))
 
-    def _interval(self, at: IntArray, level: float, clip: bool | None) -> tuple[FloatArray, FloatArray]:
+    def _interval(self, at: IndexArray, level: float, clip: bool | None) -> tuple[FloatArray, FloatArray]:
         middle, sd, (below, above) = self._predicted(at), self.sd(at), self.reach(level)
         return self._clipped(middle + below * sd, clip), self._clipped(middle + above * sd, clip)
 

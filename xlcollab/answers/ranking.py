@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xlcollab.model import FloatArray, IntArray
+from xlcollab.arrays import FloatArray, IndexArray, IntArray
 
 __all__ = ["Seen", "best_unseen", "blocks_of", "largest"]
 
 CELLS = 1 << 21  # scores in memory at a time: 16 MB
 
-Pairs = tuple[IntArray, IntArray]
+Pairs = tuple[IndexArray, IndexArray]
 
 
-def largest(scores: FloatArray, n: int) -> IntArray:
+def largest(scores: FloatArray, n: int) -> IndexArray:
     """Where the ``n`` largest of each row of (d, columns) stand, largest first: positions (d, min(n, columns)).
 
     Of equal scores the one that stands further left comes first. Expects no NaN; −∞ comes last.
@@ -33,7 +33,7 @@ def largest(scores: FloatArray, n: int) -> IntArray:
     return np.take_along_axis(at, order, axis=1).astype(np.int32)
 
 
-def blocks_of(rows: IntArray, columns: int) -> Iterator[IntArray]:
+def blocks_of(rows: IndexArray, columns: int) -> Iterator[IndexArray]:
     """The positions ``rows`` (d,) in blocks for which d × columns scores can be in memory at once."""
     size = max(1, CELLS // max(columns, 1))
     return (rows[at : at + size] for at in range(0, len(rows), size))
@@ -43,7 +43,7 @@ def blocks_of(rows: IntArray, columns: int) -> Iterator[IntArray]:
 class Seen:
     """The items that each user has rated: those of user u are ``items[ends[u]:ends[u + 1]]``."""
 
-    items: IntArray
+    items: IndexArray
     ends: IntArray
 
     @classmethod
@@ -55,7 +55,7 @@ class Seen:
         order = np.argsort(users, kind="stable")
         return cls(items[order], np.concatenate([[0], np.cumsum(np.bincount(users, minlength=n_users))]))
 
-    def cells(self, users: IntArray) -> Pairs:
+    def cells(self, users: IndexArray) -> Pairs:
         """(row, item) of all that the users (d,) have rated; row counts within ``users``."""
         counts = self.ends[users + 1] - self.ends[users]
         rows = np.repeat(np.arange(len(users), dtype=np.int32), counts)
@@ -64,8 +64,8 @@ class Seen:
 
 
 def best_unseen(
-    score: Callable[[IntArray], FloatArray], seen: Seen | None, users: IntArray, n_items: int, n: int
-) -> tuple[IntArray, IntArray]:
+    score: Callable[[IndexArray], FloatArray], seen: Seen | None, users: IndexArray, n_items: int, n: int
+) -> tuple[IndexArray, IndexArray]:
     """The ``n`` items with the highest scores that each of ``users`` (d,) has not seen, user by user, best first.
 
     ``score`` gives the scores (block, n_items) of a block of users. Returns (row, item) of (N,) each, row within

@@ -13,13 +13,13 @@ from __future__ import annotations
 import numpy as np
 
 from xlcollab.answers.ranking import blocks_of, largest
+from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.errors import FitError
-from xlcollab.model import FloatArray, IntArray
 
 __all__ = ["most_similar"]
 
 
-def most_similar(vectors: FloatArray, n: int, rows: IntArray | None = None) -> tuple[IntArray, FloatArray]:
+def most_similar(vectors: FloatArray, n: int, rows: IndexArray | None = None) -> tuple[IndexArray, FloatArray]:
     """The ``n`` rows of ``vectors`` (d, k) that are most like each of ``rows`` (all of them where None).
 
     Positions (r, top) and cosines (r, top), best first, with top = min(n, d − 1): nobody is listed as like themselves.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xlcollab.model import FloatArray, IntArray
+from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.solvers.base import Predictor
 
 __all__ = ["predicted_somehow"]
@@ -17,7 +17,7 @@ OTHERS = 256
 
 
 def predicted_somehow(
-    predictor: Predictor, user_idx: IntArray, item_idx: IntArray, shape: tuple[int, int], mean: float
+    predictor: Predictor, user_idx: IndexArray, item_idx: IndexArray, shape: tuple[int, int], mean: float
 ) -> FloatArray:
     """r̂ (N,) for pairs of positions, −1 where unknown; ``shape`` is (users, items). Two unknowns get ``mean``."""
     values = np.full(len(user_idx), mean)

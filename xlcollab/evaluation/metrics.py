@@ -11,16 +11,11 @@ H. Schütze, Introduction to Information Retrieval, Cambridge 2008, section 8.4:
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
-import numpy.typing as npt
+
+from xlcollab.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = ["average_precision", "coverage", "mae", "ndcg", "precision", "recall", "rmse"]
-
-FloatArray: TypeAlias = npt.NDArray[np.float64]
-IntArray: TypeAlias = npt.NDArray[np.integer]
-BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 
 def rmse(predicted: FloatArray, actual: FloatArray) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from xlcollab.coding import FloatArray, IndexArray, IntArray
+from xlcollab.arrays import FloatArray, IndexArray, IntArray
 from xlcollab.errors import OptionError
 from xlcollab.evaluation import metrics
 from xlcollab.fitting import Fit

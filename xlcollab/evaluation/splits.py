@@ -27,7 +27,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from xlcollab.coding import BoolArray, IndexArray, IntArray
+from xlcollab.arrays import BoolArray, IndexArray, IntArray
 from xlcollab.errors import OptionError
 from xlcollab.ratings import Label, Ratings, as_ratings
 

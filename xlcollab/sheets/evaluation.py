@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from xlcollab.model import FloatArray
+from xlcollab.arrays import FloatArray
 from xlcollab.sheets import theme
 from xlcollab.sheets.columns import Columns
 from xlcollab.sheets.formulas import absolute, clipped

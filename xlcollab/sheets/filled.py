@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from xlcollab.model import FloatArray, IntArray
+from xlcollab.arrays import BoolArray, FloatArray, IndexArray
 from xlcollab.sheets.layout import TableLayout
 from xlcollab.sheets.mirror import Mirror
 
-__all__ = ["LEVEL", "BoolArray", "Filled"]
+__all__ = ["LEVEL", "Filled"]
 
 LEVEL = 0.8
 """The share of true ratings that intervals are to hold."""
 
-BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 _HEADING_ROWS = 6
 _COMPANION_GAP = 3  # a blank row, the caption, a blank row
@@ -106,14 +104,14 @@ class Filled:
         high = low.below(_COMPANION_GAP)
         return {"low": low, "high": high, "sd": high.below(_COMPANION_GAP)}
 
-    def sd(self, user_idx: IntArray, item_idx: IntArray) -> FloatArray:
+    def sd(self, user_idx: IndexArray, item_idx: IndexArray) -> FloatArray:
         """Standard deviation of what these users would rate these items (N,)."""
         uncertainty = self.mirror.fit.uncertainty
         if uncertainty is None:
             raise ValueError("a fit without uncertainty has no standard deviations")
         return np.asarray(uncertainty.sd(user_idx, item_idx), dtype=float)
 
-    def interval(self, user_idx: IntArray, item_idx: IntArray) -> tuple[FloatArray, FloatArray]:
+    def interval(self, user_idx: IndexArray, item_idx: IndexArray) -> tuple[FloatArray, FloatArray]:
         """Both ends (N,) at the level `LEVEL`, as `Fit.predict_interval` gives them."""
         return self.mirror.fit.interval_positions(user_idx, item_idx, level=LEVEL)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.evaluation import metrics
-from xlcollab.model import FloatArray, IntArray
 from xlcollab.sheets.mirror import Mirror
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Measured:
     held_out: Ratings
 
     @cached_property
-    def positions(self) -> tuple[IntArray, IntArray]:
+    def positions(self) -> tuple[IndexArray, IndexArray]:
         """Users and items (N,) in the fit, −1 for those that it does not know."""
         return self.mirror.fit.ratings.positions(self.held_out)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xlcollab.model import FloatArray, IntArray
+from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.sheets import theme
 from xlcollab.sheets.columns import Columns
 from xlcollab.sheets.mirror import Mirror, fit_title
@@ -112,7 +112,7 @@ def map_sheet(mirror: Mirror, name: str) -> NewSheet:
 class _Labelled:
     """The order of the items in the table, those with a label in the chart first, and the sides of these."""
 
-    order: IntArray
+    order: IndexArray
     sides: Sequence[Side]
 
 
@@ -132,7 +132,7 @@ def _texts(ratings: Ratings) -> list[str]:
     return [theme.shortened(ratings.item_names.get(label) or theme.label_text(label)) for label in ratings.items]
 
 
-def _add_items(table: Columns, mirror: Mirror, order: IntArray) -> None:
+def _add_items(table: Columns, mirror: Mirror, order: IndexArray) -> None:
     ratings = mirror.fit.ratings
     labels = [ratings.items[position] for position in order.tolist()]
     table.add_labels("item", labels, {}, range(len(labels)), least=10)
@@ -158,7 +158,7 @@ def _add_workings(table: Columns, mirror: Mirror, axes: _Axes) -> None:
         table.add(key, axes.loadings[:, axis].tolist(), theme.FACTOR)
 
 
-def _add_places(points: Columns, workings: Columns, mirror: Mirror, axes: _Axes, order: IntArray) -> None:
+def _add_places(points: Columns, workings: Columns, mirror: Mirror, axes: _Axes, order: IndexArray) -> None:
     vectors = [mirror.formulas.item_vector(position) for position in order.tolist()]
     mean = workings.area("mean").absolute
     for axis, key in enumerate(_AXES):

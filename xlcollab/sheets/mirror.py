@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xlcollab.arrays import FloatArray
 from xlcollab.excel_solver.names import minimise_model, solver_names
-from xlcollab.model import FloatArray
 from xlcollab.sheets import theme
 from xlcollab.sheets.formulas import ModelFormulas
 from xlcollab.sheets.layout import MirrorLayout, rectangles

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xlcollab.model import FloatArray
+from xlcollab.arrays import FloatArray
 from xlcollab.sheets.theme import display_width
 from xlcollab.xlsx.charts import Side
 

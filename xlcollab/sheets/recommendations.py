@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from xlcollab.model import FloatArray, IntArray
+from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.sheets import theme
 from xlcollab.sheets.columns import Columns
 from xlcollab.sheets.filled import LEVEL, Filled
@@ -33,9 +33,9 @@ _HEADER_ROW = 7
 class _Best:
     """The lines: positions of user and item, and the item's place in the user's list, from 1, each (N,)."""
 
-    users: IntArray
-    items: IntArray
-    ranks: IntArray
+    users: IndexArray
+    items: IndexArray
+    ranks: IndexArray
     n_users: int
     """How many users the lines go through, those without a blank included."""
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from xlcollab.answers.similarity import most_similar
-from xlcollab.model import FloatArray, IntArray
+from xlcollab.arrays import BoolArray, FloatArray, IndexArray
 from xlcollab.sheets import theme
 from xlcollab.sheets.columns import Columns
-from xlcollab.sheets.filled import BoolArray
 from xlcollab.sheets.mirror import Mirror, fit_title
 from xlcollab.xlsx.newsheet import NewSheet
 
@@ -34,9 +33,9 @@ _HEADING_ROW, _HEADER_ROW = 6, 7
 class _Neighbours:
     """The lines: positions of one and of another that is like it, the other's rank, and their cosine, each (N,)."""
 
-    one: IntArray
-    other: IntArray
-    rank: IntArray
+    one: IndexArray
+    other: IndexArray
+    rank: IndexArray
     cosine: FloatArray
     n_listed: int
     """How many have lines here,"""

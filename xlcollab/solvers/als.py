@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
+from xlcollab.arrays import FloatArray
 from xlcollab.errors import OptionError
-from xlcollab.model import Factors, FloatArray, Model, predict_pairs, principal, with_average_rows
+from xlcollab.model import Factors, Model, predict_pairs, principal, with_average_rows
 from xlcollab.progress import OnProgress, Progress
 from xlcollab.solvers.base import Ridge, Solution, Status
 from xlcollab.solvers.descents import Report

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
+from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.errors import FitError
-from xlcollab.model import Factors, FloatArray, IntArray, Model
+from xlcollab.model import Factors, Model
 from xlcollab.progress import OnProgress
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Status(Enum):
 class Uncertainty(Protocol):
     """How sure a solver is of each prediction."""
 
-    def sd(self, user_idx: IntArray, item_idx: IntArray) -> FloatArray:
+    def sd(self, user_idx: IndexArray, item_idx: IndexArray) -> FloatArray:
         """Standard deviation of the predictive distribution, noise included, (N,), in the units of the ratings.
 
         Position −1 is someone who was not there when the model was fitted, of whom nothing is known; NaN where a
@@ -88,19 +89,19 @@ class FoldsIn(Protocol):
     once; without a rating the answer is the average row with the spread of all.
     """
 
-    def fold_in_user(self, item_idx: IntArray, values: FloatArray) -> NewRow:
+    def fold_in_user(self, item_idx: IndexArray, values: FloatArray) -> NewRow:
         """A new user from ratings ``values`` (N,) of the items ``item_idx`` (N,)."""
         ...
 
-    def fold_in_item(self, user_idx: IntArray, values: FloatArray) -> NewRow:
+    def fold_in_item(self, user_idx: IndexArray, values: FloatArray) -> NewRow:
         """A new item from ratings ``values`` (N,) by the users ``user_idx`` (N,)."""
         ...
 
-    def sd_of_user(self, user: Any, item_idx: IntArray) -> FloatArray:
+    def sd_of_user(self, user: Any, item_idx: IndexArray) -> FloatArray:
         """Standard deviations (N,), noise included, of the ratings that the folded-in user would give."""
         ...
 
-    def sd_of_item(self, item: Any, user_idx: IntArray) -> FloatArray:
+    def sd_of_item(self, item: Any, user_idx: IndexArray) -> FloatArray:
         """Standard deviations (N,), noise included, of the ratings that the folded-in item would get."""
         ...
 
@@ -147,7 +148,7 @@ class Predictor(Protocol):
     name: str
     """What it is, in a few words."""
 
-    def predict_pairs(self, user_idx: IntArray, item_idx: IntArray) -> FloatArray:
+    def predict_pairs(self, user_idx: IndexArray, item_idx: IndexArray) -> FloatArray:
         """r̂ (N,) for the pairs (user_idx[n], item_idx[n]), positions from 0."""
         ...
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
-from xlcollab.model import Factors, FloatArray, IntArray, Model
+from xlcollab.arrays import FloatArray, IndexArray
+from xlcollab.model import Factors, Model
 from xlcollab.objective import Objective
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Projected:
     def __init__(
         self,
         model: Model,
-        pairs: tuple[IntArray, IntArray, FloatArray],
+        pairs: tuple[IndexArray, IndexArray, FloatArray],
         shape: tuple[int, int],
         *,
         newton: bool,

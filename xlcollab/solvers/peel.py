@@ -13,13 +13,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from xlcollab.model import Factors, FloatArray, IntArray, Model
+from xlcollab.arrays import BoolArray, FloatArray, IndexArray
+from xlcollab.model import Factors, Model
 
 __all__ = ["Peeled", "average", "peel", "put_back"]
 
-Mask = npt.NDArray[np.bool_]
 
 _RIDGE = 1e-10
 """Relative to the trace of a member's normal matrix: enough to choose the nearest fit, too little to move it."""
@@ -28,18 +27,18 @@ _RIDGE = 1e-10
 class Peeled(NamedTuple):
     """What is left, and what was taken off in which order."""
 
-    users: Mask  # (m,) in the core
-    items: Mask  # (n,) in the core
-    ratings: Mask  # (N,) in the core
-    rounds: list[tuple[bool, Mask]]  # (is it users?, which of them), in the order of going
+    users: BoolArray  # (m,) in the core
+    items: BoolArray  # (n,) in the core
+    ratings: BoolArray  # (N,) in the core
+    rounds: list[tuple[bool, BoolArray]]  # (is it users?, which of them), in the order of going
 
 
-def peel(user_idx: IntArray, item_idx: IntArray, shape: tuple[int, int], width: int) -> Peeled:
+def peel(user_idx: IndexArray, item_idx: IndexArray, shape: tuple[int, int], width: int) -> Peeled:
     """The core in which every user and every item has more than ``width`` ratings; it may be empty."""
     alive = (np.ones(shape[0], bool), np.ones(shape[1], bool))
     index = (user_idx, item_idx)
     kept = np.ones(len(user_idx), bool)
-    rounds: list[tuple[bool, Mask]] = []
+    rounds: list[tuple[bool, BoolArray]] = []
     quiet = 0
     while quiet < 2:
         side = len(rounds) % 2  # users, items, users, …
@@ -55,7 +54,7 @@ def peel(user_idx: IntArray, item_idx: IntArray, shape: tuple[int, int], width: 
 def average(core: Factors, peeled: Peeled) -> Factors:
     """Factors of all users and items: those of the core, which stand in the same order, and the core's average."""
 
-    def spread(rows: FloatArray, into: Mask) -> FloatArray:
+    def spread(rows: FloatArray, into: BoolArray) -> FloatArray:
         whole = np.broadcast_to(rows.mean(axis=0), (len(into), *rows.shape[1:])).copy()
         whole[into] = rows
         return whole
@@ -70,7 +69,7 @@ def average(core: Factors, peeled: Peeled) -> Factors:
 
 
 def put_back(
-    model: Model, whole: Factors, peeled: Peeled, user_idx: IntArray, item_idx: IntArray, values: FloatArray
+    model: Model, whole: Factors, peeled: Peeled, user_idx: IndexArray, item_idx: IndexArray, values: FloatArray
 ) -> Factors:
     """The factors with those set aside fitted to their ratings, in the reverse order of their going.
 
@@ -95,9 +94,9 @@ def put_back(
 def _with_fitted(
     model: Model,
     whole: Factors,
-    gone: Mask,
-    user_idx: IntArray,
-    item_idx: IntArray,
+    gone: BoolArray,
+    user_idx: IndexArray,
+    item_idx: IndexArray,
     values: FloatArray,
 ) -> Factors:
     """``whole`` with the users in ``gone`` fitted to these ratings: exactly, and as near as can be to where they were.

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xlcollab.model import Factors, FloatArray, Model, predict_pairs
+from xlcollab.arrays import FloatArray
+from xlcollab.model import Factors, Model, predict_pairs
 from xlcollab.progress import OnProgress, Progress
 from xlcollab.solvers.descents import LARGE, Report
 

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from xlcollab.model import FloatArray, IntArray
+from xlcollab.arrays import FloatArray, IndexArray
 
 __all__ = ["Point", "Quadratic", "SparseTable", "evaluate"]
 
@@ -41,8 +41,8 @@ fewer ratings than parameters."""
 class SparseTable:
     """N ratings sorted by row: ``rows``, ``columns``, ``ratings`` (N,); sizes m and n, k, biases or not, λ and λ_b."""
 
-    rows: IntArray
-    columns: IntArray
+    rows: IndexArray
+    columns: IndexArray
     ratings: FloatArray
     m: int
     n: int
@@ -54,8 +54,8 @@ class SparseTable:
     @classmethod
     def of(
         cls,
-        rows: IntArray,
-        columns: IntArray,
+        rows: IndexArray,
+        columns: IndexArray,
         ratings: FloatArray,
         shape: tuple[int, int],
         n_factors: int,
@@ -124,15 +124,15 @@ class SparseTable:
         return np.argsort(self.columns, kind="stable")
 
     @cached_property
-    def _rows_by_column(self) -> IntArray:
+    def _rows_by_column(self) -> IndexArray:
         return self.rows[self._by_column]
 
     @cached_property
-    def _row_ends(self) -> IntArray:
+    def _row_ends(self) -> IndexArray:
         return _ends(self.rows, self.m)
 
     @cached_property
-    def _column_ends(self) -> IntArray:
+    def _column_ends(self) -> IndexArray:
         return _ends(self.columns, self.n)
 
 
@@ -208,7 +208,7 @@ class Quadratic:
         return self.horizontal(product + table.penalty_gradient(T))
 
 
-def _ends(index: IntArray, size: int) -> IntArray:
+def _ends(index: IndexArray, size: int) -> IndexArray:
     """Where each row's entries end; of the index's own type, or SciPy would convert both each time."""
     return np.concatenate([[0], np.cumsum(np.bincount(index, minlength=size))]).astype(index.dtype)
 

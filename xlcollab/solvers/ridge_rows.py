@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xlcollab.model import FloatArray, IntArray
+from xlcollab.arrays import FloatArray, IndexArray
 
 __all__ = ["Regressed", "RidgeRows"]
 
@@ -25,8 +25,8 @@ LONGEST = 1.1  # how many times the shortest row of a block, beside a few rating
 class _Block:
     """B rows of at most L ratings: ``columns`` (B, L), where ``n_columns`` is padding, and ``values`` (B, L)."""
 
-    rows: IntArray
-    columns: IntArray
+    rows: IndexArray
+    columns: IndexArray
     values: FloatArray
 
 
@@ -42,12 +42,12 @@ class Regressed:
 class RidgeRows:
     """One side's ratings: d rows, ``counts`` (d,) of ratings each."""
 
-    counts: IntArray
+    counts: IndexArray
     n_columns: int
     blocks: tuple[_Block, ...]
 
     @classmethod
-    def of(cls, row_idx: IntArray, column_idx: IntArray, values: FloatArray, shape: tuple[int, int]) -> RidgeRows:
+    def of(cls, row_idx: IndexArray, column_idx: IndexArray, values: FloatArray, shape: tuple[int, int]) -> RidgeRows:
         """From N ratings as positions and values; ``shape`` is (rows, columns)."""
         n_rows, n_columns = shape
         counts = np.bincount(row_idx, minlength=n_rows).astype(np.int32)
@@ -99,7 +99,7 @@ def _by_ratings(z: FloatArray, y: FloatArray, shrink: FloatArray) -> tuple[Float
     return (error[:, None, :] @ scaled)[:, 0], float(np.sum(error * error))
 
 
-def _alike(counts: IntArray) -> Iterator[IntArray]:
+def _alike(counts: IndexArray) -> Iterator[IndexArray]:
     """The rows with ratings, in groups of nearly equal numbers of them, the fewest first."""
     order = np.argsort(counts, kind="stable").astype(np.int32)
     order = order[counts[order] > 0]

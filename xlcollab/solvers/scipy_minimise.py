@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
+from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.errors import OptionError
-from xlcollab.model import Factors, FloatArray, IntArray, Model, canonical, with_average_rows
+from xlcollab.model import Factors, Model, canonical, with_average_rows
 from xlcollab.objective import overshoot, rmse
 from xlcollab.progress import OnProgress, Progress
 from xlcollab.solvers.base import Ridge, Solution, Status
@@ -157,7 +158,7 @@ class _Task:
     ratings: Ratings
     way: Way
     effort: Effort
-    pairs: tuple[IntArray, IntArray, FloatArray]  # the ratings that are fitted, positions counted within ``shape``
+    pairs: tuple[IndexArray, IndexArray, FloatArray]  # the ratings that are fitted, positions counted within ``shape``
     shape: tuple[int, int]
     peeled: Peeled | None  # who was set aside; None under a penalty and for L-BFGS, which take everybody
     proved: bool  # no blanks, so that the first start is the global minimum
@@ -236,8 +237,8 @@ def _interpolated(ratings: Ratings, model: Model) -> Factors | None:
 
 
 def _core(
-    pairs: tuple[IntArray, IntArray, FloatArray], peeled: Peeled
-) -> tuple[tuple[IntArray, IntArray, FloatArray], tuple[int, int]]:
+    pairs: tuple[IndexArray, IndexArray, FloatArray], peeled: Peeled
+) -> tuple[tuple[IndexArray, IndexArray, FloatArray], tuple[int, int]]:
     """The ratings of the core, their positions counted within it, and its shape."""
     keep = peeled.ratings
     users, items = np.cumsum(peeled.users) - 1, np.cumsum(peeled.items) - 1

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from xlcollab.model import Factors, FloatArray, IntArray, Model
+from xlcollab.arrays import FloatArray, IndexArray
+from xlcollab.model import Factors, Model
 
 __all__ = ["first_factors"]
 
@@ -28,8 +29,8 @@ _MARGIN = 0.02
 
 def first_factors(
     model: Model,
-    user_idx: IntArray,
-    item_idx: IntArray,
+    user_idx: IndexArray,
+    item_idx: IndexArray,
     values: FloatArray,
     shape: tuple[int, int],
     generator: np.random.Generator,
@@ -68,7 +69,7 @@ def _unlinked(model: Model, values: FloatArray) -> FloatArray:
 
 
 def _means(
-    user_idx: IntArray, item_idx: IntArray, values: FloatArray, shape: tuple[int, int]
+    user_idx: IndexArray, item_idx: IndexArray, values: FloatArray, shape: tuple[int, int]
 ) -> tuple[float, FloatArray, FloatArray]:
     """μ, b_u (m,), b_i (n,): the mean, then item means of what is left, then user means of what is left of that."""
     mean = float(values.mean())
@@ -77,7 +78,7 @@ def _means(
     return mean, _mean_by(user_idx, rest - by_item[item_idx], shape[0]), by_item
 
 
-def _mean_by(index: IntArray, values: FloatArray, size: int) -> FloatArray:
+def _mean_by(index: IndexArray, values: FloatArray, size: int) -> FloatArray:
     return np.bincount(index, values, size) / np.maximum(np.bincount(index, minlength=size), 1)
 
 
@@ -88,8 +89,8 @@ def _top(matrix: FloatArray, rank: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _top_of_sparse(
-    user_idx: IntArray,
-    item_idx: IntArray,
+    user_idx: IndexArray,
+    item_idx: IndexArray,
     rest: FloatArray,
     left: FloatArray,
     right: FloatArray,

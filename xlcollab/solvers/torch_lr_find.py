@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xlcollab.arrays import FloatArray
 from xlcollab.errors import FitError
-from xlcollab.model import FloatArray
 from xlcollab.solvers.torch_callbacks import Callback
 from xlcollab.solvers.torch_training import Training
 

@@ -14,8 +14,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from xlcollab.arrays import FloatArray
 from xlcollab.errors import OptionError
-from xlcollab.model import Factors, FloatArray, Model, link, predict_rows
+from xlcollab.model import Factors, Model, link, predict_rows
 
 __all__ = ["Dropout", "Embedding", "EmbeddingDotBias", "EmbeddingNN", "Linear", "embedding_size"]
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.errors import DamagedFileError, OptionError
-from xlcollab.model import FloatArray, IntArray, Model
+from xlcollab.model import Model
 from xlcollab.solvers.torch_modules import EmbeddingNN, embedding_size
 
 __all__ = ["Network", "TrainedNetwork"]
@@ -103,7 +104,7 @@ class TrainedNetwork:
         self._module = module.cpu().eval()
 
     @torch.no_grad()
-    def predict_pairs(self, user_idx: IntArray, item_idx: IntArray) -> FloatArray:
+    def predict_pairs(self, user_idx: IndexArray, item_idx: IndexArray) -> FloatArray:
         """r̂ (N,) for the pairs (user_idx[n], item_idx[n]), positions from 0."""
         users, items = (torch.as_tensor(np.array(idx, dtype=np.int64)) for idx in (user_idx, item_idx))
         parts = zip(torch.split(users, _PREDICTED_AT_ONCE), torch.split(items, _PREDICTED_AT_ONCE), strict=True)

@@ -33,7 +33,7 @@ from xlcollab.solvers.torch_training import Training
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from xlcollab.model import FloatArray
+    from xlcollab.arrays import FloatArray
     from xlcollab.ratings import Ratings
 
 __all__ = ["TorchSolver", "default_batch_size", "default_weight_decay"]

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xlcollab.model import FloatArray
+from xlcollab.arrays import FloatArray
 from xlcollab.solvers.reduced import Point, Quadratic, SparseTable, evaluate
 
 __all__ = ["Minimum", "minimise", "truncated_step"]

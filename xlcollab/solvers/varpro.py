@@ -33,7 +33,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
-from xlcollab.model import FloatArray
+from xlcollab.arrays import FloatArray
 
 __all__ = ["Minimum", "Point", "Table", "derivatives", "evaluate", "minimise"]
 

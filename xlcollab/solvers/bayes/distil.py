@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xlcollab.model import FloatArray
+from xlcollab.arrays import FloatArray
 
 __all__ = ["Average", "Split", "split"]
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from xlcollab.model import FloatArray
+from xlcollab.arrays import FloatArray
 from xlcollab.solvers.bayes.observations import Order
 
 __all__ = ["Spectrum", "continued", "spectrum"]

@@ -20,7 +20,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from xlcollab.model import FloatArray, IntArray
+from xlcollab.arrays import FloatArray, IndexArray
 
 __all__ = ["Gaussians", "Row", "RowPrior", "Rows", "fold_in"]
 
@@ -108,7 +108,7 @@ class Rows:
         return cls(Gaussians(mean, covariance), noise, prior)
 
 
-def fold_in(own: Rows, other: Rows, level: float, positions: IntArray, values: FloatArray) -> Row:
+def fold_in(own: Rows, other: Rows, level: float, positions: IndexArray, values: FloatArray) -> Row:
     """The posterior of a new row of ``own`` that rated the ``other`` rows ``positions`` (N,) with ``values`` (N,).
 
     ``level`` is μ. Without a rating it is the average row.

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from xlcollab.model import Factors, FloatArray, Model, canonical
+from xlcollab.arrays import FloatArray
+from xlcollab.model import Factors, Model, canonical
 from xlcollab.solvers.bayes.fold_in import Gaussians
 
 __all__ = ["Turn", "turns"]

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from xlcollab.model import FloatArray, IntArray
+from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.solvers.bayes.fold_in import Gaussians, Row, Rows, fold_in
 
 __all__ = ["PROBABILITIES", "BayesUncertainty", "moments"]
@@ -23,7 +23,7 @@ BLOCK = 1 << 12  # pairs whose K × K covariances are in memory at a time
 
 
 def moments(
-    users: Gaussians, items: Gaussians, user_idx: IntArray, item_idx: IntArray
+    users: Gaussians, items: Gaussians, user_idx: IndexArray, item_idx: IndexArray
 ) -> tuple[FloatArray, FloatArray]:
     """Mean and variance (N,) of b_u + b_i + p_u·q_i for N pairs, users and items independent, without the noise.
 
@@ -58,7 +58,7 @@ class BayesUncertainty:
     level: float
     quantiles: FloatArray
 
-    def sd(self, user_idx: IntArray, item_idx: IntArray) -> FloatArray:
+    def sd(self, user_idx: IndexArray, item_idx: IndexArray) -> FloatArray:
         """Standard deviation of the predictive distribution, noise included, (N,).
 
         Position −1 is someone who was not there: anyone like those who were.
@@ -71,19 +71,19 @@ class BayesUncertainty:
         """How many standard deviations above its prediction a rating lies at most, with that probability."""
         return float(np.interp(probability, PROBABILITIES, self.quantiles))
 
-    def fold_in_user(self, item_idx: IntArray, values: FloatArray) -> Row:
+    def fold_in_user(self, item_idx: IndexArray, values: FloatArray) -> Row:
         """A new user, from ratings ``values`` (N,) of the items ``item_idx`` (N,), each at most once."""
         return fold_in(self.users, self.items, self.level, item_idx, values)
 
-    def fold_in_item(self, user_idx: IntArray, values: FloatArray) -> Row:
+    def fold_in_item(self, user_idx: IndexArray, values: FloatArray) -> Row:
         """A new item, from ratings ``values`` (N,) by the users ``user_idx`` (N,), each once at most."""
         return fold_in(self.items, self.users, self.level, user_idx, values)
 
-    def sd_of_user(self, user: Row, item_idx: IntArray) -> FloatArray:
+    def sd_of_user(self, user: Row, item_idx: IndexArray) -> FloatArray:
         """Standard deviations (N,) of the ratings that a folded-in user would give; −1 is an unknown item."""
         return _sd_of(user, self._with_average[1], item_idx)
 
-    def sd_of_item(self, item: Row, user_idx: IntArray) -> FloatArray:
+    def sd_of_item(self, item: Row, user_idx: IndexArray) -> FloatArray:
         """Standard deviations (N,) of the ratings that a folded-in item would get; −1 is an unknown user."""
         return _sd_of(item, self._with_average[0], user_idx)
 
@@ -108,7 +108,7 @@ class BayesUncertainty:
         return cls(users, items, float(arrays["level"][0]), arrays["quantiles"])
 
 
-def _sd_of(row: Row, others: Rows, positions: IntArray) -> FloatArray:
+def _sd_of(row: Row, others: Rows, positions: IndexArray) -> FloatArray:
     one = Gaussians(row.mean[None], row.covariance[None])
     _, variance = moments(one, others.gaussians, np.zeros(len(positions), np.int32), positions)
     return np.sqrt(variance + row.noise * others.noise[positions])

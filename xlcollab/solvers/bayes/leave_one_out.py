@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xlcollab.model import FloatArray, IntArray
+from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.solvers.bayes.fold_in import Gaussians
 from xlcollab.solvers.bayes.intervals import PROBABILITIES, moments
 from xlcollab.solvers.bayes.variational import Posterior
@@ -31,8 +31,8 @@ HIGHEST_LEVERAGE = 0.95
 class Sample:
     """Some of the training ratings, as positions and standardised values (N,)."""
 
-    user_idx: IntArray
-    item_idx: IntArray
+    user_idx: IndexArray
+    item_idx: IndexArray
     values: FloatArray
 
 

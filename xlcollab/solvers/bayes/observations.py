@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from xlcollab.model import FloatArray, IntArray
+from xlcollab.arrays import FloatArray, IndexArray
 
 __all__ = ["Observations", "Order"]
 
@@ -60,7 +60,7 @@ class Observations:
 
     @classmethod
     def from_arrays(
-        cls, user_idx: IntArray, item_idx: IntArray, values: FloatArray, n_users: int, n_items: int
+        cls, user_idx: IndexArray, item_idx: IndexArray, values: FloatArray, n_users: int, n_items: int
     ) -> Observations:
         """Sort N triplets (positions from 0, each pair at most once, not all values equal) both ways."""
         mean, scale = float(np.mean(values)), float(np.std(values))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xlcollab.model import FloatArray
+from xlcollab.arrays import FloatArray
 from xlcollab.solvers.bayes.distil import Average, split
 from xlcollab.solvers.bayes.leave_one_out import LeftOut, LeftOutOfDraws, noise_variance, predicted
 from xlcollab.solvers.bayes.variational import (

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from xlcollab.arrays import FloatArray
 from xlcollab.errors import OptionError
-from xlcollab.model import Factors, FloatArray, Model
+from xlcollab.model import Factors, Model
 from xlcollab.progress import OnProgress
 from xlcollab.solvers.base import Solution, Status
 from xlcollab.solvers.bayes.filled import Spectrum, spectrum

@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import digamma, polygamma
 
-from xlcollab.model import FloatArray
+from xlcollab.arrays import FloatArray
 from xlcollab.solvers.bayes.filled import Spectrum
 from xlcollab.solvers.bayes.observations import Observations, Order
 

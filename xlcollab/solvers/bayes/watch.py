@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from xlcollab.model import IntArray
+from xlcollab.arrays import IndexArray
 from xlcollab.progress import OnProgress, Progress
 from xlcollab.solvers.bayes.filled import continued
 from xlcollab.solvers.bayes.fold_in import Gaussians, RowPrior, Rows
@@ -123,7 +123,7 @@ class Watch:
         return float(np.sqrt(np.mean((predicted - valid.values) ** 2)))
 
 
-def _renumbered(idx: IntArray, rated: npt.NDArray[np.intp], size: int) -> IntArray:
+def _renumbered(idx: IndexArray, rated: npt.NDArray[np.intp], size: int) -> IndexArray:
     """Positions among the rated ones for positions among all."""
     new = np.full(size, -1, dtype=np.int32)
     new[rated] = np.arange(len(rated), dtype=np.int32)
