@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from xlcollab.ratings import Ratings, read_ratings
+from xlcollab.rating_files import read_ratings
+from xlcollab.ratings import Ratings
 
 ROOT = Path(__file__).resolve().parent.parent
 

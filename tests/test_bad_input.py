@@ -23,7 +23,8 @@ from xlcollab.errors import (
     RatingsError,
     UnknownLabelError,
 )
-from xlcollab.ratings import Ratings, as_ratings
+from xlcollab.rating_files import as_ratings
+from xlcollab.ratings import Ratings
 
 SOLVERS = ("scipy", "torch", "bayes", "als")
 Rows = list[tuple[Any, Any, Any]]

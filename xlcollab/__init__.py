@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from xlcollab.fitting import Fit, fit, load
     from xlcollab.model import Model
     from xlcollab.progress import Progress
-    from xlcollab.ratings import Ratings, read_excel, read_ratings, write_ratings
+    from xlcollab.rating_files import read_excel, read_ratings, write_ratings
+    from xlcollab.ratings import Ratings
     from xlcollab.sheets.report import write_report
     from xlcollab.updating import update
     from xlcollab.xlsx.workbook import Workbook
@@ -52,12 +53,12 @@ _HOMES = {
     "evaluate": "xlcollab.evaluation",
     "fit": "xlcollab.fitting",
     "load": "xlcollab.fitting",
-    "read_excel": "xlcollab.ratings",
-    "read_ratings": "xlcollab.ratings",
+    "read_excel": "xlcollab.rating_files",
+    "read_ratings": "xlcollab.rating_files",
     "search": "xlcollab.evaluation",
     "solve": "xlcollab.excel_solver.solve",
     "update": "xlcollab.updating",
-    "write_ratings": "xlcollab.ratings",
+    "write_ratings": "xlcollab.rating_files",
     "write_report": "xlcollab.sheets.report",
 }
 

@@ -17,7 +17,8 @@ from xlcollab.arrays import BoolArray, FloatArray
 from xlcollab.errors import FitError, OptionError, RatingsError
 from xlcollab.fitting import Fit, fit
 from xlcollab.labels import Label, roles
-from xlcollab.ratings import Ratings, read_ratings
+from xlcollab.rating_files import read_ratings
+from xlcollab.ratings import Ratings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,12 +24,13 @@ from xlcollab.model import Factors, Model
 from xlcollab.model_file import is_model_file
 from xlcollab.objective import overshoot
 from xlcollab.progress import OnProgress
-from xlcollab.ratings import Label, Ratings, as_ratings
+from xlcollab.rating_files import Data, as_ratings
+from xlcollab.ratings import Label, Ratings
 from xlcollab.solvers import make_solver
 from xlcollab.solvers.base import Solution, Solver
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 __all__ = ["DEFAULT_SOLVER", "PLAIN_SOLVERS", "Fit", "fit", "is_saved_fit", "load", "model_to_fit", "shown_fit"]
 
@@ -47,7 +48,7 @@ _LARGEST = 1e100
 
 
 def fit(
-    ratings: Ratings | pd.DataFrame | str | os.PathLike[str],
+    ratings: Data,
     model: Model | None = None,
     *,
     n_factors: int | None = None,

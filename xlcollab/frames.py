@@ -1,4 +1,4 @@
-"""Ratings in and out of pandas: long frames and crosstabs. pandas is imported by whoever comes with a frame."""
+"""Tables in frames of pandas: long ones and crosstabs. pandas is imported by whoever comes with a frame."""
 
 from __future__ import annotations
 
@@ -19,16 +19,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from xlcollab.crosstab import Crosstab, LongTable
-    from xlcollab.ratings import Ratings
 
 __all__ = [
     "FrameColumns",
     "columns_of",
-    "crosstab_frame",
     "crosstab_parts",
     "frame_columns",
     "is_long",
-    "long_frame",
+    "label_index",
     "seconds",
     "table_of_frame",
 ]
@@ -212,32 +210,8 @@ def table_of_frame(df: pd.DataFrame, place: Place, transpose: bool, blanks: Blan
     return table.turned() if transpose else table
 
 
-def long_frame(ratings: Ratings) -> pd.DataFrame:
-    """One row a rating: user, item, rating, and the timestamp where it is known."""
-    import pandas as pd
-
-    columns: dict[str, Any] = {
-        ratings.user_title: _label_index(ratings.users).take(ratings.user_idx),
-        ratings.item_title: _label_index(ratings.items).take(ratings.item_idx),
-        "rating": ratings.values,
-    }
-    if ratings.timestamps is not None:
-        columns["timestamp"] = ratings.timestamps
-    return pd.DataFrame(columns)
-
-
-def crosstab_frame(ratings: Ratings) -> pd.DataFrame:
-    """Users down the index, items across the columns, NaN for blanks."""
-    import pandas as pd
-
-    return pd.DataFrame(
-        ratings.dense(),
-        index=_label_index(ratings.users, ratings.user_title),
-        columns=_label_index(ratings.items, ratings.item_title),
-    )
-
-
-def _label_index(labels: Sequence[Label], name: str | None = None) -> pd.Index[Any]:
+def label_index(labels: Sequence[Label], name: str | None = None) -> pd.Index[Any]:
+    """Labels as an index or a column that keeps the type of each."""
     import pandas as pd
 
     mixed = len({type(label) for label in labels}) > 1  # else pandas would make 1 and 2.5 floats, dates timestamps

@@ -1,4 +1,4 @@
-"""Ratings: who rated what and how, as triplets of positions with the labels kept aside; read from and written to files.
+"""Ratings: who rated what and how, as triplets of positions with the labels kept aside.
 
 Labels outside, positions inside: ``users[user_idx[t]]`` rated ``items[item_idx[t]]`` with ``values[t]``. A rating takes
 16 bytes, 24 with its timestamp, however many there are.
@@ -6,8 +6,7 @@ Labels outside, positions inside: ``users[user_idx[t]]`` rated ``items[item_idx[
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from xlcollab.crosstab import Crosstab, LongTable
 
-__all__ = ["Label", "Ratings", "Source", "as_ratings", "read_excel", "read_names", "read_ratings", "write_ratings"]
+__all__ = ["Label", "Ratings", "Source"]
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,8 @@ class Ratings:
     twice; a user or an item may be without any rating.
 
     ``user_names`` and ``item_names`` give labels a name to show, ``user_title`` and ``item_title`` say what the labels
-    are ("userId"). Make ratings with `read_ratings`, `from_frame`, `from_crosstab_frame` or `from_arrays`, which check
-    what they are given; this constructor does not.
+    are ("userId"). Make ratings with `xlcollab.read_ratings`, `from_frame`, `from_crosstab_frame` or `from_arrays`,
+    which check what they are given; this constructor does not.
     """
 
     users: tuple[Label, ...]
@@ -268,15 +267,27 @@ class Ratings:
 
     def to_frame(self) -> pd.DataFrame:
         """A long DataFrame, one row a rating: user, item, rating, and timestamp where it is known."""
-        from xlcollab.frames import long_frame
+        import pandas as pd
 
-        return long_frame(self)
+        from xlcollab.frames import label_index
+
+        columns: dict[str, Any] = {
+            self.user_title: label_index(self.users).take(self.user_idx),
+            self.item_title: label_index(self.items).take(self.item_idx),
+            "rating": self.values,
+        }
+        if self.timestamps is not None:
+            columns["timestamp"] = self.timestamps
+        return pd.DataFrame(columns)
 
     def crosstab_frame(self) -> pd.DataFrame:
         """The crosstab as a DataFrame, users down its index and items across its columns; NaN is not rated."""
-        from xlcollab.frames import crosstab_frame
+        import pandas as pd
 
-        return crosstab_frame(self)
+        from xlcollab.frames import label_index
+
+        users, items = label_index(self.users, self.user_title), label_index(self.items, self.item_title)
+        return pd.DataFrame(self.dense(), index=users, columns=items)
 
     def crosstab(self, n_users: int | None = None, n_items: int | None = None) -> Ratings:
         """Only the ratings of the ``n_users`` most active users for the ``n_items`` most rated items.
@@ -367,119 +378,3 @@ def _renumbered(kept: IntArray, n: int) -> IndexArray:
     new = np.full(n, -1, dtype=np.int32)
     new[kept] = np.arange(len(kept), dtype=np.int32)
     return new
-
-
-def as_ratings(data: Ratings | pd.DataFrame | str | os.PathLike[str]) -> Ratings:
-    """Ratings from whatever people have: ratings, a long DataFrame, a crosstab as a DataFrame, or a file."""
-    if isinstance(data, Ratings):
-        return data
-    if isinstance(data, str | os.PathLike):
-        return read_ratings(data)
-    from xlcollab.frames import is_long
-
-    return Ratings.from_frame(data) if is_long(data) else Ratings.from_crosstab_frame(data)
-
-
-# Files ----------------------------------------------------------------------------------------------------------------
-
-
-def read_ratings(
-    path: str | os.PathLike[str],
-    *,
-    sheet: str | None = None,
-    range: str | None = None,  # noqa: A002 (the word that Excel has for it)
-    transpose: bool = False,
-    blanks: Iterable[object] = (),
-    duplicates: str = "error",
-    user_names: str | os.PathLike[str] | Mapping[Label, str] | None = None,
-    item_names: str | os.PathLike[str] | Mapping[Label, str] | None = None,
-) -> Ratings:
-    """Ratings from a file: .xlsx and .xlsm, .csv, .tsv and other text, MovieLens' u.data and ``::``, .parquet.
-
-    A workbook's crosstab or long table is found by itself. ``sheet`` says where to look, ``range`` which cells to take:
-    a reference ("B2:Q17", "Sheet!B2:Q17"), a defined name or a table, with the labels. ``transpose`` is for items down
-    the side, ``blanks`` for markers of "not rated" beside the empty cell (0, "n/a"). A pair that stands there twice is
-    a `DuplicateError` unless ``duplicates`` is 'last' or 'mean'. ``user_names`` and ``item_names`` are files of id and
-    name (`read_names`) or mappings.
-    """
-    from xlcollab.tables import read_table
-
-    table = read_table(path, sheet=sheet, range=range, transpose=transpose, blanks=blanks)
-    ratings = Ratings.from_table(table, path=os.fspath(path), duplicates=duplicates)
-    if user_names is None and item_names is None:
-        return ratings
-    return ratings.with_names(user_names=_names(user_names), item_names=_names(item_names))
-
-
-def read_excel(
-    path: str | os.PathLike[str],
-    *,
-    sheet: str | None = None,
-    range: str | None = None,  # noqa: A002 (the word that Excel has for it)
-    transpose: bool = False,
-    blanks: Iterable[object] = (),
-    duplicates: str = "error",
-    user_names: str | os.PathLike[str] | Mapping[Label, str] | None = None,
-    item_names: str | os.PathLike[str] | Mapping[Label, str] | None = None,
-) -> Ratings:
-    """`read_ratings` for a workbook: whatever else the file may be, it is refused by name."""
-    from xlcollab.crosstab import read_crosstab
-    from xlcollab.xlsx.workbook import Workbook
-
-    table = read_crosstab(Workbook.open(path), sheet=sheet, range=range, transpose=transpose, blanks=blanks)
-    ratings = Ratings.from_table(table, path=os.fspath(path), duplicates=duplicates)
-    return ratings.with_names(user_names=_names(user_names), item_names=_names(item_names))
-
-
-def _names(given: str | os.PathLike[str] | Mapping[Label, str] | None) -> Mapping[Label, str] | None:
-    return read_names(given) if isinstance(given, str | os.PathLike) else given
-
-
-def read_names(path: str | os.PathLike[str]) -> dict[Label, str]:
-    """Names by id from a file whose first two columns are id and name.
-
-    Text in any of the ways that ratings come in (MovieLens' u.item, movies.dat and movies.csv as they are), or the
-    first sheet of a workbook.
-    """
-    from xlcollab.tables import read_name_columns
-
-    return read_name_columns(path)
-
-
-def write_ratings(
-    ratings: Ratings, path: str | os.PathLike[str], *, form: str = "crosstab", force: bool = False
-) -> None:
-    """Write ratings to .csv, .tsv, .parquet or .xlsx, as a 'crosstab' or as a 'long' table, through a temporary file.
-
-    In a workbook the table starts at A1 of a sheet called "ratings". Raises `CannotWriteError` where the target exists
-    and ``force`` is not set, and where a sheet is too small for the table.
-    """
-    from xlcollab.table_writing import write_crosstab, write_long
-
-    if form == "crosstab":
-        write_crosstab(path, ratings.user_title, ratings.users, ratings.items, _crosstab_rows(ratings), force=force)
-    elif form == "long":
-        header = [ratings.user_title, ratings.item_title, "rating"]
-        columns: list[Sequence[object]] = [
-            [ratings.users[at] for at in ratings.user_idx.tolist()],
-            [ratings.items[at] for at in ratings.item_idx.tolist()],
-            ratings.values.tolist(),
-        ]
-        if ratings.timestamps is not None:
-            header.append("timestamp")
-            columns.append(ratings.timestamps.tolist())
-        write_long(path, header, columns, force=force)
-    else:
-        raise OptionError(f"form is {form!r}; it can be 'crosstab' or 'long'.")
-
-
-def _crosstab_rows(ratings: Ratings) -> Iterator[list[float | None]]:
-    """One row a user, None where nothing is rated: never the whole crosstab at once, which may be far larger."""
-    order = np.argsort(ratings.user_idx, kind="stable")
-    ends = np.cumsum(ratings.user_counts)
-    for start, end in zip(ends - ratings.user_counts, ends, strict=True):
-        row: list[float | None] = [None] * ratings.n_items
-        here = order[start:end]
-        for item, value in zip(ratings.item_idx[here].tolist(), ratings.values[here].tolist(), strict=True):
-            row[item] = value
-        yield row

@@ -13,11 +13,10 @@ from xlcollab.dialect import SAMPLE_BYTES, sniff
 from xlcollab.errors import FileError, NoCrosstabError, RatingsError
 from xlcollab.grid import Blanks, Place
 from xlcollab.labels import Label, is_header_word, roles, typed_labels
-from xlcollab.table_writing import write_rows
 from xlcollab.text_tables import TextGrid, read_bytes, read_text_table
 from xlcollab.xlsx.workbook import Workbook
 
-__all__ = ["read_name_columns", "read_pairs", "read_table", "write_rows"]
+__all__ = ["read_name_columns", "read_pairs", "read_table"]
 
 _WORKBOOKS: Final = (".xlsx", ".xlsm", ".xltx", ".xltm", ".xls", ".xlsb", ".ods")
 _ZIP, _OLE, _PARQUET = b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"PAR1"

@@ -24,12 +24,11 @@ the table of epochs                      ``fit.history``
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, cast
 
 from xlcollab.fitting import model_to_fit
 from xlcollab.model import Model
-from xlcollab.ratings import Ratings, as_ratings
+from xlcollab.rating_files import Data, as_ratings
 from xlcollab.solvers import make_solver
 from xlcollab.solvers.torch_callbacks import Callback, EarlyStopping, KeepBest
 from xlcollab.solvers.torch_lr_find import LearningRates
@@ -38,7 +37,7 @@ from xlcollab.solvers.torch_schedule import Constant, OneCycle, Schedule
 from xlcollab.solvers.torch_sgd import TorchSolver
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 __all__ = [
     "Callback",
@@ -54,7 +53,7 @@ __all__ = [
 
 
 def lr_find(
-    ratings: Ratings | pd.DataFrame | str | os.PathLike[str],
+    ratings: Data,
     model: Model | None = None,
     *,
     n_factors: int | None = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +13,19 @@ from xlcollab.fitting import fit
 from xlcollab.grid import Spot
 from xlcollab.labels import Label
 from xlcollab.progress import OnProgress
-from xlcollab.ratings import Ratings, as_ratings
+from xlcollab.rating_files import Data, as_ratings
+from xlcollab.ratings import Ratings
 from xlcollab.solvers import solver_class
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 __all__ = ["joined", "update"]
 
 
 def update(
     made: Fit,
-    new: Ratings | pd.DataFrame | str | os.PathLike[str],
+    new: Data,
     *,
     strict: bool = False,
     on_progress: OnProgress | None = None,

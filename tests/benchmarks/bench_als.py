@@ -15,7 +15,8 @@ from timing import ratio
 
 from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.fitting import fit
-from xlcollab.ratings import Ratings, read_ratings
+from xlcollab.rating_files import read_ratings
+from xlcollab.ratings import Ratings
 from xlcollab.solvers.ridge_rows import RidgeRows
 
 DATA = Path(__file__).resolve().parent.parent.parent.parent / "shared" / "data"

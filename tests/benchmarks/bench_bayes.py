@@ -24,7 +24,8 @@ sys.path.insert(0, str(ROOT))
 
 import xlcollab as xc  # noqa: E402 - the checkout is put on the path first
 from xlcollab.errors import UnratedLabelWarning  # noqa: E402
-from xlcollab.ratings import Ratings, read_ratings  # noqa: E402
+from xlcollab.rating_files import read_ratings  # noqa: E402
+from xlcollab.ratings import Ratings  # noqa: E402
 from xlcollab.solvers.bayes.filled import spectrum  # noqa: E402
 from xlcollab.solvers.bayes.observations import Observations  # noqa: E402
 from xlcollab.solvers.bayes.variational import add_factors, start, sweep  # noqa: E402

@@ -17,7 +17,8 @@ from scipy.optimize import minimize
 from xlcollab.fitting import fit
 from xlcollab.model import Model
 from xlcollab.objective import Objective
-from xlcollab.ratings import Ratings, read_ratings
+from xlcollab.rating_files import read_ratings
+from xlcollab.ratings import Ratings
 
 BOOK = Path(__file__).resolve().parent.parent.parent / "workbooks" / "movielens_15x15.csv"
 

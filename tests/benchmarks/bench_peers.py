@@ -33,7 +33,7 @@ from peers import PEERS
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from xlcollab.ratings import read_ratings  # noqa: E402 - the checkout is put on the path first
+from xlcollab.rating_files import read_ratings  # noqa: E402 - the checkout is put on the path first
 
 WORKER = Path(__file__).with_name("peers.py")
 ONE_THREAD = dict.fromkeys(

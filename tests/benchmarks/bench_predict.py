@@ -18,7 +18,8 @@ from timing import Work
 from xlcollab.arrays import FloatArray
 from xlcollab.errors import UnratedLabelWarning
 from xlcollab.fitting import Fit, fit
-from xlcollab.ratings import Ratings, read_ratings
+from xlcollab.rating_files import read_ratings
+from xlcollab.ratings import Ratings
 
 DATA = Path(__file__).resolve().parent.parent.parent.parent / "shared" / "data" / "ml-100k" / "u.data"
 

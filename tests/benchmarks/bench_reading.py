@@ -21,7 +21,8 @@ import xlsxwriter
 from timing import ratio, seconds
 
 from xlcollab.crosstab import find_crosstabs
-from xlcollab.ratings import Ratings, read_excel, read_ratings
+from xlcollab.rating_files import read_excel, read_ratings
+from xlcollab.ratings import Ratings
 from xlcollab.xlsx.workbook import Workbook
 
 SIZE = 1000

@@ -21,7 +21,8 @@ sys.path.insert(0, str(ROOT))
 
 from xlcollab.model import Model  # noqa: E402 - the checkout is put on the path first
 from xlcollab.objective import rmse  # noqa: E402
-from xlcollab.ratings import Ratings, read_ratings  # noqa: E402
+from xlcollab.rating_files import read_ratings  # noqa: E402
+from xlcollab.ratings import Ratings  # noqa: E402
 from xlcollab.solvers.torch_sgd import TorchSolver  # noqa: E402
 
 SPLITS = 11

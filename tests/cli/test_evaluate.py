@@ -8,7 +8,7 @@ import pytest
 
 from xlcollab.evaluation import KFold, compare
 from xlcollab.evaluation import evaluate as measured
-from xlcollab.ratings import read_ratings
+from xlcollab.rating_files import read_ratings
 
 KEYS = {"solver", "rmse", "mae", "fit_seconds", "predict_seconds", "n_train", "n_test"}
 

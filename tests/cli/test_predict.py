@@ -11,7 +11,7 @@ import pytest
 @pytest.fixture(scope="module")
 def model(lesson, tmp_path_factory):
     from xlcollab.fitting import fit
-    from xlcollab.ratings import read_excel
+    from xlcollab.rating_files import read_excel
 
     path = tmp_path_factory.mktemp("models") / "model.xlc"
     fit(read_excel(lesson), solver="scipy", penalty=2.0, n_factors=2, biased=True).save(path)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from xlcollab.crosstab import SHEET_MARK, find_crosstabs, read_crosstab
 from xlcollab.errors import CellValueError, NoCrosstabError, RatingsError, SeveralCrosstabsError
 from xlcollab.grid import Blanks, Grid, Place
-from xlcollab.ratings import Ratings, read_excel
+from xlcollab.rating_files import read_excel
+from xlcollab.ratings import Ratings
 from xlcollab.rectangles import find_layouts
 from xlcollab.xlsx.newsheet import NewSheet
 from xlcollab.xlsx.workbook import Workbook

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import openpyxl
 
-from xlcollab.ratings import read_ratings
+from xlcollab.rating_files import read_ratings
 
 WORKBOOKS = Path(__file__).parents[2] / "workbooks"
 

@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xlcollab.errors import CannotWriteError, FileError, OptionError, RatingsError
-from xlcollab.ratings import Ratings, read_excel, read_names, read_ratings, write_ratings
-from xlcollab.tables import read_pairs, write_rows
+from xlcollab.rating_files import read_excel, read_names, read_ratings, write_ratings
+from xlcollab.ratings import Ratings
+from xlcollab.table_writing import write_rows
+from xlcollab.tables import read_pairs
 
 KINDS = [".csv", ".tsv", ".xlsx", ".parquet"]
 
@@ -179,10 +181,10 @@ def test_damaged_parquet_is_refused_by_name(tmp_path):
 def test_without_pyarrow_the_error_names_the_extra(tmp_path):
     code = (
         "import sys; sys.modules['pyarrow'] = None\n"
-        "import pathlib, xlcollab.ratings as r\n"
+        "import pathlib, xlcollab as xc\n"
         "path = pathlib.Path(sys.argv[1]); path.write_bytes(b'PAR1....PAR1')\n"
-        "made = r.Ratings.from_arrays([1], [1], [1])\n"
-        "for act in (lambda: r.read_ratings(path), lambda: r.write_ratings(made, path, force=True)):\n"
+        "made = xc.Ratings.from_arrays([1], [1], [1])\n"
+        "for act in (lambda: xc.read_ratings(path), lambda: xc.write_ratings(made, path, force=True)):\n"
         "    try: act()\n"
         "    except Exception as error: print(type(error).__name__, error)\n"
     )

@@ -13,7 +13,7 @@ from xlcollab.errors import (
     RatingsError,
     UnsupportedFormatError,
 )
-from xlcollab.ratings import read_ratings
+from xlcollab.rating_files import read_ratings
 
 LONG = "userId,movieId,rating,timestamp\n1,31,2.5,1260759144\n1,1029,3,1260759179\n7,31,4.0,851868750\n"
 WIDE = "userId,27,49,57\n14,3,5,1\n29,4.5,,5\n72,,4,3\n"

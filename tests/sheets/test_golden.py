@@ -9,7 +9,7 @@ from zipfile import ZipFile
 import pytest
 
 from xlcollab.fitting import PLAIN_SOLVERS, fit
-from xlcollab.ratings import read_excel
+from xlcollab.rating_files import read_excel
 from xlcollab.sheets.report import write_report
 from xlcollab.xlsx.workbook import Workbook
 

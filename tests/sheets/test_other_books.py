@@ -8,7 +8,7 @@ from zipfile import ZipFile
 import pytest
 
 from xlcollab.fitting import fit
-from xlcollab.ratings import read_excel
+from xlcollab.rating_files import read_excel
 from xlcollab.sheets.report import write_report
 from xlcollab.xlsx.workbook import Workbook
 

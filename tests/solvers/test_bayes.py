@@ -16,7 +16,8 @@ from xlcollab.errors import FitError, OptionError, RatingsError
 from xlcollab.fitting import Fit, fit, load
 from xlcollab.model import Model
 from xlcollab.progress import Progress
-from xlcollab.ratings import Ratings, read_ratings
+from xlcollab.rating_files import read_ratings
+from xlcollab.ratings import Ratings
 from xlcollab.solvers.base import Status
 
 

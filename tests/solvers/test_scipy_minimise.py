@@ -6,7 +6,8 @@ from xlcollab.errors import OptionError, TooManyFactorsWarning
 from xlcollab.fitting import fit
 from xlcollab.model import Model, predict_all
 from xlcollab.objective import Objective
-from xlcollab.ratings import Ratings, read_ratings
+from xlcollab.rating_files import read_ratings
+from xlcollab.ratings import Ratings
 from xlcollab.solvers.base import Status
 from xlcollab.solvers.scipy_minimise import ScipySolver
 

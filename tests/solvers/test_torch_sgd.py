@@ -184,7 +184,7 @@ def test_a_cpu_takes_as_many_starts_as_64_mib_hold():
 
 def test_movie_lens_sample_is_learned_as_well_as_by_fastai(shared):
     """fastai 2.8 has 0.664 to 0.676 here: 50 factors, range 0 to 5.5, three epochs at 5e-3, weight decay 0.1."""
-    from xlcollab.ratings import read_ratings
+    from xlcollab.rating_files import read_ratings
 
     model, losses = Model(50, True, (0, 5.5)), []
     for seed in range(3):

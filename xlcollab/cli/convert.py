@@ -45,7 +45,7 @@ def convert(
     xlcollab convert ratings.csv crosstab.xlsx --users 15 --items 15
     """
     from xlcollab.atomic import check_target
-    from xlcollab.ratings import write_ratings
+    from xlcollab.rating_files import write_ratings
 
     check_target(target, force=force)
     ratings = read(source, pick(flags), n_users, n_items)

@@ -135,7 +135,7 @@ def pick(flags: dict[str, Any]) -> ReadFlags:
 
 def read(path: Path, flags: ReadFlags, n_users: int | None = None, n_items: int | None = None) -> Ratings:
     """Read the ratings that the flags name, cut to the most active users and most rated items if asked to."""
-    from xlcollab.ratings import read_ratings
+    from xlcollab.rating_files import read_ratings
 
     ratings = read_ratings(path, **flags)
     if n_users or n_items:

@@ -108,7 +108,7 @@ def predict(
 
         rows = _rows(fit, *read_pairs(pairs))
     if output is not None:
-        from xlcollab.tables import write_rows
+        from xlcollab.table_writing import write_rows
 
         write_rows(output, _COLUMNS, [list(row.values()) for row in rows], force)
         return
@@ -186,7 +186,7 @@ def recommend(
     columns = ["user", "rank", "item", "prediction", "low", "high"]
     rows = [dict(zip(columns, row, strict=True)) for row in table[columns].to_numpy(dtype=object).tolist()]
     if output is not None:
-        from xlcollab.tables import write_rows
+        from xlcollab.table_writing import write_rows
 
         write_rows(output, columns, [list(row.values()) for row in rows], force)
     elif as_json:

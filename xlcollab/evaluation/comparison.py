@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from xlcollab.errors import OptionError
-from xlcollab.evaluation.held_out import Data, evaluate
+from xlcollab.evaluation.held_out import evaluate
 from xlcollab.evaluation.splits import GivenSplits, KFold, Pair, Splits, as_splits
 from xlcollab.model import Model
-from xlcollab.ratings import as_ratings
+from xlcollab.rating_files import Data, as_ratings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,14 +16,13 @@ from xlcollab.evaluation.ranking import Ranking, rank
 from xlcollab.evaluation.tuning import search
 from xlcollab.fitting import Fit, fit, refuse_start
 from xlcollab.model import Model
-from xlcollab.ratings import Ratings, as_ratings
+from xlcollab.rating_files import Data, as_ratings
+from xlcollab.ratings import Ratings
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
-__all__ = ["Data", "Evaluation", "evaluate"]
-
-Data: TypeAlias = "Ratings | pd.DataFrame | str | os.PathLike[str]"
+__all__ = ["Evaluation", "evaluate"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

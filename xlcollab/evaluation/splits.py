@@ -29,7 +29,8 @@ import numpy as np
 
 from xlcollab.arrays import BoolArray, IndexArray, IntArray
 from xlcollab.errors import OptionError
-from xlcollab.ratings import Label, Ratings, as_ratings
+from xlcollab.rating_files import as_ratings
+from xlcollab.ratings import Label, Ratings
 
 __all__ = [
     "ByTime",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from xlcollab.evaluation.metrics import rmse
 from xlcollab.evaluation.splits import KFold, Pair, Splits, as_splits
 from xlcollab.fitting import fit, refuse_start
 from xlcollab.model import Model
-from xlcollab.ratings import Ratings, as_ratings
+from xlcollab.rating_files import Data, as_ratings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +41,7 @@ class Found:
 
 
 def search(
-    ratings: Ratings | pd.DataFrame | str | os.PathLike[str],
+    ratings: Data,
     grid: Mapping[str, Sequence[Any]],
     model: Model | None = None,
     *,
