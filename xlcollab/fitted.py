@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from xlcollab.answers.bounds import Bounds
 from xlcollab.answers.explanation import Explanation
 from xlcollab.answers.fold_in import Regressions
 from xlcollab.answers.newcomer import Newcomer
@@ -88,6 +89,11 @@ class Fit:
         """(lowest, highest) rating of the data, which clipped predictions stay within."""
         return self.ratings.scale
 
+    @cached_property
+    def bounds(self) -> Bounds:
+        """How predictions are clipped, and how far intervals reach."""
+        return Bounds(self.clip_range, self.clip, self.uncertainty)
+
     # As tables --------------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -138,8 +144,6 @@ class Fit:
         Around the unclipped prediction, clipped afterwards; NaN where the solver does not know how sure it is. Of
         someone unknown the interval is as wide as users (or items) differ.
         """
-        if not 0 < level < 1:
-            raise OptionError(f"level is {level:g}; it is a probability between 0 and 1, such as 0.8.")
         user_idx, item_idx, scalar = self._positions(users, items, unknown)
         low, high = self.interval_positions(user_idx, item_idx, level=level, clip=clip)
         return (float(low[0]), float(high[0])) if scalar else (low, high)
@@ -228,8 +232,8 @@ class Fit:
     def predict_matrix(self, *, clip: bool | None = None) -> FloatArray:
         """r̂ (m, n) for every user and item, in the order of ``ratings.users`` and ``ratings.items``."""
         if self.predictor is None:
-            return self._clipped(predict_all(self.model, self.factors), clip)
-        return self._clipped(self._scores(np.arange(self.ratings.n_users, dtype=np.int32)), clip)
+            return self.bounds.clipped(predict_all(self.model, self.factors), clip)
+        return self.bounds.clipped(self._scores(np.arange(self.ratings.n_users, dtype=np.int32)), clip)
 
     def predict_positions(self, user_idx: IndexArray, item_idx: IndexArray, *, clip: bool | None = None) -> FloatArray:
         """r̂ (N,) for positions; −1 stands for someone unknown, who is predicted as the average one.
@@ -237,24 +241,17 @@ class Fit:
         A ``predictor`` knows no average user: there it is the mean of what it predicts (`answers.unknown`).
         """
         if self.predictor is None:
-            return self._clipped(predict_pairs(self.model, self._with_average, user_idx, item_idx), clip)
+            return self.bounds.clipped(predict_pairs(self.model, self._with_average, user_idx, item_idx), clip)
         shape = (self.ratings.n_users, self.ratings.n_items)
         values = predicted_somehow(self.predictor, user_idx, item_idx, shape, self.ratings.mean)
-        return self._clipped(values, clip)
+        return self.bounds.clipped(values, clip)
 
     def interval_positions(
         self, user_idx: IndexArray, item_idx: IndexArray, *, level: float = 0.8, clip: bool | None = None
     ) -> tuple[FloatArray, FloatArray]:
         """(low, high) of (N,) each for positions, as `predict_interval` gives them for labels."""
-        middle = self.predict_positions(user_idx, item_idx, clip=False)
-        sd, (below, above) = self._sd(user_idx, item_idx), self.interval_reach(level)
-        return self._clipped(middle + below * sd, clip), self._clipped(middle + above * sd, clip)
-
-    def interval_reach(self, level: float = 0.8) -> tuple[float, float]:
-        """How many standard deviations from its prediction an interval of ``level`` begins and ends, or NaN."""
-        if self.uncertainty is None:
-            return float("nan"), float("nan")
-        return self.uncertainty.quantile((1 - level) / 2), self.uncertainty.quantile((1 + level) / 2)
+        predicted = self.predict_positions(user_idx, item_idx, clip=False)
+        return self.bounds.interval(predicted, self._sd(user_idx, item_idx), level, clip)
 
     def factors_of(self, users: tuple[Label, ...], items: tuple[Label, ...]) -> Factors:
         """The factors of these users and items, in their order; the average ones for those that the fit does not know.
@@ -274,10 +271,6 @@ class Fit:
             np.append(f.item_bias, f.item_bias.mean()),
             f.mean,
         )
-
-    def _clipped(self, values: FloatArray, clip: bool | None) -> FloatArray:
-        low, high = self.clip_range
-        return np.clip(values, low, high) if (self.clip if clip is None else clip) else values
 
     def _sd(self, user_idx: IndexArray, item_idx: IndexArray) -> FloatArray:
         if self.uncertainty is None:
@@ -360,11 +353,9 @@ class Fit:
             row=row,
             rated=positions,
             values=values,
-            clip_range=self.clip_range,
-            clip=self.clip,
+            bounds=self.bounds,
             find=partial(self._found, "item" if of_user else "user"),
             sd=partial(sd, row),
-            reach=self.interval_reach,
         )
 
     def _found(self, kind: str, labels: Labels) -> IndexArray:

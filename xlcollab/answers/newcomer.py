@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xlcollab.answers.bounds import Bounds
 from xlcollab.answers.explanation import Explanation, explained
 from xlcollab.answers.ranking import largest
 from xlcollab.arrays import FloatArray, IndexArray
-from xlcollab.errors import OptionError
 from xlcollab.labels import is_many
 from xlcollab.model import Factors, Model, link
 from xlcollab.ratings import Label
@@ -29,9 +29,9 @@ class Newcomer:
     """A new user to whom the fit's items are predicted, or a new item for which its users are.
 
     ``others`` names those: the items of a new user, the users of a new item. ``row`` is what the few ratings say of the
-    newcomer in the gauge of the fit's factors; ``factors`` are the fit's, the newcomer's side first. ``find`` gives the
-    positions of labels and refuses unknown ones, ``sd`` standard deviations for positions, and ``reach`` how many of
-    them an interval goes down and up (`Fit.interval_reach`).
+    newcomer in the gauge of the fit's factors; ``factors`` are the fit's, the newcomer's side first, as the ``bounds``
+    of predictions are its. ``find`` gives the positions of labels and refuses unknown ones, ``sd`` standard deviations
+    for positions.
     """
 
     kind: str
@@ -41,11 +41,9 @@ class Newcomer:
     row: NewRow
     rated: IndexArray
     values: FloatArray
-    clip_range: tuple[float, float]
-    clip: bool
+    bounds: Bounds
     find: Callable[[Any], IndexArray]
     sd: Callable[[IndexArray], FloatArray]
-    reach: Callable[[float], tuple[float, float]]
 
     def __repr__(self) -> str:
         count = len(self.rated)
@@ -54,13 +52,11 @@ class Newcomer:
     def predict(self, labels: Label | Iterable[Label], *, clip: bool | None = None) -> Any:
         """r̂ for one label, a float, or for many, an array; `UnknownLabelError` for one that the fit does not know."""
         many = is_many(labels)
-        values = self._clipped(self._predicted(self.find(labels)), clip)
+        values = self.bounds.clipped(self._predicted(self.find(labels)), clip)
         return values if many else float(values[0])
 
     def predict_interval(self, labels: Label | Iterable[Label], *, level: float = 0.8, clip: bool | None = None) -> Any:
         """(low, high) between which a rating lies with probability ``level``; NaN where the solver gives none."""
-        if not 0 < level < 1:
-            raise OptionError(f"level is {level:g}; it is a probability between 0 and 1, such as 0.8.")
         many = is_many(labels)
         low, high = self._interval(self.find(labels), level, clip)
         return (low, high) if many else (float(low[0]), float(high[0]))
@@ -75,9 +71,9 @@ class Newcomer:
         scores = self._linear(np.arange(len(self.others), dtype=np.int32))
         scores[self.rated] = -np.inf
         at = largest(scores[None], min(n, len(scores) - len(self.rated)))[0]
-        low, high = self._interval(at, 0.8, None)
+        low, high = self._interval(at, 0.8)
         labels = [self.others[position] for position in at.tolist()]
-        predicted = self._clipped(self._predicted(at), None)
+        predicted = self.bounds.clipped(self._predicted(at))
         return pd.DataFrame({self._of_others: labels, "prediction": predicted, "low": low, "high": high})
 
     def explain(self, label: Label, n: int = 5) -> Explanation:
@@ -105,9 +101,5 @@ class Newcomer:
     def _predicted(self, at: IndexArray) -> FloatArray:
         return link(self.model, self._linear(at))
 
-    def _interval(self, at: IndexArray, level: float, clip: bool | None) -> tuple[FloatArray, FloatArray]:
-        middle, sd, (below, above) = self._predicted(at), self.sd(at), self.reach(level)
-        return self._clipped(middle + below * sd, clip), self._clipped(middle + above * sd, clip)
-
-    def _clipped(self, values: FloatArray, clip: bool | None) -> FloatArray:
-        return np.clip(values, *self.clip_range) if (self.clip if clip is None else clip) else values
+    def _interval(self, at: IndexArray, level: float, clip: bool | None = None) -> tuple[FloatArray, FloatArray]:
+        return self.bounds.interval(self._predicted(at), self.sd(at), level, clip)

@@ -175,7 +175,7 @@ def _add_calibration(sheet: NewSheet, evaluation: Evaluation, one: Measured) -> 
     actual = evaluation.area("actual").ref
     for level in LEVELS:
         row, column = evaluation.calibration(one, level)
-        below, above = one.mirror.fit.interval_reach(level)
+        below, above = one.mirror.fit.bounds.reach(level)
         sheet.cell(row, 1, level, theme.LEVEL)
         sheet.cell(row, _BELOW, below, theme.FITTED)
         sheet.cell(row, _ABOVE, above, theme.FITTED)

@@ -51,7 +51,7 @@ class Filled:
     @cached_property
     def predicted(self) -> FloatArray:
         """r̂ (m, n) as the table shows it: kept within the scale unless the fit was told not to clip."""
-        return self._clipped(self.mirror.predicted)
+        return self.mirror.fit.bounds.clipped(self.mirror.predicted)
 
     @cached_property
     def shown(self) -> FloatArray:
@@ -114,10 +114,6 @@ class Filled:
     def interval(self, user_idx: IndexArray, item_idx: IndexArray) -> tuple[FloatArray, FloatArray]:
         """Both ends (N,) at the level `LEVEL`, as `Fit.predict_interval` gives them."""
         return self.mirror.fit.interval_positions(user_idx, item_idx, level=LEVEL)
-
-    def _clipped(self, values: FloatArray) -> FloatArray:
-        fit = self.mirror.fit
-        return np.clip(values, *fit.clip_range) if fit.clip else values
 
 
 def scattered(mask: BoolArray, values: FloatArray) -> list[list[Any]]:

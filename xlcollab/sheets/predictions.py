@@ -70,7 +70,7 @@ def _heading(sheet: NewSheet, filled: Filled) -> None:
         sheet.cell(4, first + 1, "to", theme.CENTRED)
         sheet.formula(*filled.highest, f"MAX({known})", high, theme.RATING)
     if filled.has_companions:
-        below, above = fit.interval_reach(LEVEL)
+        below, above = fit.bounds.reach(LEVEL)
         sheet.cell(5, 1, f"{LEVEL:.0%} interval", theme.KEY)
         sheet.cell(*filled.below, below, theme.FITTED)
         sheet.cell(5, first + 1, "to", theme.CENTRED)
