@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xlcollab import metrics
 from xlcollab.errors import (
     FitError,
     NotConvergedError,
@@ -166,7 +167,6 @@ def _fit_of(solution: Solution, ratings: Ratings, model: Model, **known: Any) ->
     """The solution with its ratings, and its error on them."""
     model = solution.model or model
     predicted = pairs_predicted(model, solution.factors, solution.predictor, ratings.user_idx, ratings.item_idx)
-    error = predicted - ratings.values
     return Fit(
         ratings=ratings,
         model=model,
@@ -174,8 +174,8 @@ def _fit_of(solution: Solution, ratings: Ratings, model: Model, **known: Any) ->
         status=solution.status,
         message=solution.message,
         iterations=solution.iterations,
-        rmse=float(np.sqrt(np.mean(error**2))),
-        mae=float(np.mean(np.abs(error))),
+        rmse=metrics.rmse(predicted, ratings.values),
+        mae=metrics.mae(predicted, ratings.values),
         device=solution.device,
         penalised=solution.penalised,
         records=solution.history,
@@ -238,8 +238,7 @@ def _aligned(valid: Ratings | None, ratings: Ratings) -> Ratings | None:
 
 def _held_out_rmse(made: Fit, valid: Ratings) -> float:
     """RMSE of the predictions as `Fit.predict` gives them; unknown users and items are predicted as the average one."""
-    error = made.predict_positions(*made.ratings.positions(valid)) - valid.values
-    return float(np.sqrt(np.mean(error**2)))
+    return metrics.rmse(made.predict_positions(*made.ratings.positions(valid)), valid.values)
 
 
 def _warn(made: Fit) -> None:

@@ -1,4 +1,4 @@
-"""Ratings + model + penalty → cost, exact gradient and residuals; RMSE and MAE.
+"""Ratings + model + penalty → cost, exact gradient and residuals; RMSE.
 
     cost = ½ Σ (r̂_ui − r_ui)² + ½ λ (‖P‖² + ‖Q‖²) + ½ λ_b (‖b_u‖² + ‖b_i‖²)
 
@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from xlcollab import metrics
 from xlcollab.arrays import FloatArray
 from xlcollab.model import Factors, Model, predict_all, predict_pairs
 
 if TYPE_CHECKING:
     from xlcollab.ratings import Ratings
 
-__all__ = ["Objective", "mae", "overshoot", "rmse"]
+__all__ = ["Objective", "overshoot", "rmse"]
 
 _DENSE_CELLS = 65_536
 """Up to this many cells the residuals are scattered into a full (m, n) matrix, which is quicker than a sparse one."""
@@ -31,14 +32,7 @@ _MOST_LOOKED_AT = 2_000_000
 
 def rmse(model: Model, factors: Factors, ratings: Ratings) -> float:
     """Root mean squared error over the ratings, √(Σ(r̂ − r)² / N), in their units; NaN without ratings."""
-    error = predict_pairs(model, factors, ratings.user_idx, ratings.item_idx) - ratings.values
-    return float(np.sqrt(np.mean(error**2))) if error.size else float("nan")
-
-
-def mae(model: Model, factors: Factors, ratings: Ratings) -> float:
-    """Mean absolute error over the ratings, Σ|r̂ − r| / N, in their units; NaN without ratings."""
-    error = predict_pairs(model, factors, ratings.user_idx, ratings.item_idx) - ratings.values
-    return float(np.mean(np.abs(error))) if error.size else float("nan")
+    return metrics.rmse(predict_pairs(model, factors, ratings.user_idx, ratings.item_idx), ratings.values)
 
 
 def overshoot(model: Model, factors: Factors, ratings: Ratings) -> float:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xlcollab import metrics
 from xlcollab.errors import RatingsError, UnratedLabelWarning
-from xlcollab.evaluation import metrics
 from xlcollab.evaluation.ranking import Ranking, rank
 from xlcollab.evaluation.tuning import search
 from xlcollab.fitting import Fit, fit, refuse_start

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from xlcollab import metrics
 from xlcollab.arrays import FloatArray, IndexArray, IntArray
 from xlcollab.errors import OptionError
-from xlcollab.evaluation import metrics
 from xlcollab.fitting import Fit
 from xlcollab.ratings import Ratings
 

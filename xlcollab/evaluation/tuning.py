@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xlcollab.errors import OptionError, UnratedLabelWarning
-from xlcollab.evaluation.metrics import rmse
 from xlcollab.evaluation.splits import KFold, Pair, Splits, as_splits
 from xlcollab.fitting import fit, refuse_start
+from xlcollab.metrics import rmse
 from xlcollab.model import Model
 from xlcollab.rating_files import Data, as_ratings
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xlcollab.evaluation import metrics
+from xlcollab import metrics
 from xlcollab.sheets import theme
 from xlcollab.sheets.columns import Columns
 from xlcollab.sheets.evaluation import Evaluation

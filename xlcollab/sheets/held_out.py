@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xlcollab import metrics
 from xlcollab.arrays import FloatArray, IndexArray
-from xlcollab.evaluation import metrics
 from xlcollab.sheets.mirror import Mirror
 
 if TYPE_CHECKING:

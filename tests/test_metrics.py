@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import ndcg_score, root_mean_squared_error
 
-from xlcollab.evaluation import metrics
+from xlcollab import metrics
 
 # Two lists of five: relevant items at places 1, 3 and 4 of six that there are, and at place 5 of one.
 HITS = np.array([[1, 0, 1, 1, 0], [0, 0, 0, 0, 1]], dtype=bool)
