@@ -243,7 +243,8 @@ def test_a_user_with_two_rows_is_refused(door: Door, tmp_path):
 
 
 def test_an_empty_frame_is_no_ratings_and_cannot_be_fitted():
-    for frame in (pd.DataFrame(columns=["user", "item", "rating"]), pd.DataFrame()):
+    floats = pd.DataFrame(columns=["user", "item", "rating"], dtype=float)
+    for frame in (pd.DataFrame(columns=["user", "item", "rating"]), floats, pd.DataFrame()):
         with pytest.raises(RatingsError, match="no ratings to fit"):
             xc.fit(frame)
 

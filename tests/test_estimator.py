@@ -84,7 +84,7 @@ class TestFit:
         [
             ([(1, 2), (3, 4)], [1.0], "2 pairs and y ratings of shape"),
             ([(1, 2), (3, 4)], [[1.0], [2.0]], r"shape \(2, 1\)"),
-            ([1, 2], [1.0, 2.0], r"X has shape \(2,\)"),
+            ([1, 2], [1.0, 2.0], r"list of shape \(2,\) is no table"),
             ([[1], [2]], [1.0, 2.0], "X has 1 column"),
             ([(1, 2), (3, 4)], None, "X holds no ratings"),
             (pd.DataFrame({"user": [1, None], "item": [1, 2]}), [1.0, 2.0], "Row 1 of the DataFrame has no user"),
@@ -170,6 +170,7 @@ class TestScikitLearn:
         assert two.get_params() == one.get_params()
         assert two.get_params()["penalty"] == 2.0
         assert repr(two) == "MatrixFactorization(n_factors=3, y_range=(0, 6), solver='scipy', penalty=2.0)"
+        assert repr(MatrixFactorization(y_range=np.array([0, 6]))) == "MatrixFactorization(y_range=array([0, 6]))"
 
     def test_takes_it_for_a_regressor(self):
         assert is_regressor(MatrixFactorization())

@@ -80,6 +80,10 @@ class TestPredict:
         expected = [table.loc[293, 49], table[49].mean(), table.loc[293].mean(), table.to_numpy().mean()]
         np.testing.assert_allclose(values, expected)
 
+    def test_refuses_users_and_items_that_are_no_pairs(self, made):
+        with pytest.raises(OptionError, match="2 users and 3 items are no pairs: pass equally many, or one of either"):
+            made.predict([293, 14], [49, 27, 57])
+
     def test_refuses_another_answer_for_unknown_labels(self, made):
         with pytest.raises(OptionError, match="choose 'error' or 'mean'"):
             made.predict(293, 49, unknown="guess")
@@ -113,6 +117,15 @@ class TestInterval:
         assert nobody[1] - nobody[0] > np.median(high - low)
         assert nobody[0] < sure.predict("?", 49, unknown="mean", clip=False) < nobody[1]
 
+    def test_stands_around_the_prediction_before_it_is_clipped(self, made):
+        sure = replace(made, uncertainty=Spread())
+        wild = made.predictions(clip=False)
+        user, item = wild.stack().idxmax()
+        beyond = wild.loc[user, item]
+        sd = 0.1 * (1 + made.ratings.users.index(user))
+        assert beyond - 1.2815516 * sd < 5 < beyond
+        assert sure.predict_interval(user, item) == pytest.approx((beyond - 1.2815516 * sd, 5.0))
+
     @pytest.mark.parametrize("level", [0, 1, 80])
     def test_refuses_what_is_no_probability(self, made, level):
         with pytest.raises(OptionError, match="level is"):
@@ -126,6 +139,12 @@ class TestRecommend:
         assert set(table["item"]) == {49, 79, 99}
         assert (table["prediction"].diff().dropna() <= 0).all()
         np.testing.assert_array_equal(table["prediction"], made.predict(212, list(table["item"])))
+
+    def test_puts_items_in_order_that_the_sigmoid_cannot_tell_apart(self, made):
+        steep = replace(made.factors, item_bias=np.arange(40.0, 55.0), item_factors=0 * made.factors.item_factors)
+        sure = replace(made, model=Model(2, biased=True, y_range=(0, 5)), factors=steep)
+        assert (sure.predictions(clip=False).to_numpy() == 5).all()
+        assert list(sure.recommend(212)["item"]) == [99, 79, 49]
 
     def test_cuts_the_list(self, made):
         assert list(made.recommend(212, n=1)["item"]) == list(made.recommend(212)["item"][:1])

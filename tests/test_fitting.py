@@ -33,6 +33,23 @@ class TestInput:
         errors = [fit(given, solver="scipy").rmse for given in inputs]
         assert errors == pytest.approx([errors[0]] * 5, abs=1e-9)
 
+    def test_may_be_rows_of_user_item_and_rating(self, lesson_ratings):
+        frame = lesson_ratings.to_frame()
+        expected = fit(frame, solver="als")
+        assert fit(frame.to_numpy(), solver="als").ratings.equals(lesson_ratings)
+        assert fit(frame.to_numpy().tolist(), solver="als").rmse == expected.rmse
+        named = fit([("Ann", "Up", 4.0), ("Ann", "Big", 2.0), ("Bob", "Up", 5.0)], solver="als")
+        assert named.ratings.users == ("Ann", "Bob")
+
+    @pytest.mark.parametrize("wrong", [None, 3, [1.0, 2.0], np.zeros(3), np.zeros((2, 2))])
+    def test_that_is_no_table_is_refused(self, wrong):
+        with pytest.raises(RatingsError, match="is no table of ratings|ratings need three"):
+            fit(wrong)
+
+    def test_a_solver_in_the_models_place_is_refused_with_the_way_out(self, lesson_ratings):
+        with pytest.raises(OptionError, match="model is 'scipy'; it is a Model, and a solver is named as solver=…"):
+            fit(lesson_ratings, "scipy")
+
     def test_the_model_may_be_given_whole_in_parts_or_mended(self, lesson_ratings):
         whole = fit(lesson_ratings, Model(3, biased=True), solver="scipy")
         parts = fit(lesson_ratings, n_factors=3, biased=True, solver="scipy")
@@ -98,6 +115,13 @@ class TestHoldingOut:
             error = made.predict(users, items) - valid.values
             assert made.valid_rmse == pytest.approx(np.sqrt(np.mean(error**2)))
         assert fit(train, Model(3), solver="scipy", valid=valid).valid_rmse < made.valid_rmse
+
+    def test_held_out_ratings_may_come_in_any_form_too(self, lesson_ratings, tmp_path):
+        train, valid = lesson_ratings.split()
+        valid.to_frame().to_csv(tmp_path / "valid.csv", index=False)
+        expected = fit(train, solver="als", valid=valid).valid_rmse
+        for some in (valid.to_frame(), tmp_path / "valid.csv", valid.crosstab_frame()):
+            assert fit(train, solver="als", valid=some).valid_rmse == pytest.approx(expected, rel=1e-12)
 
     def test_nothing_held_out_has_no_error(self, lesson_ratings):
         assert fit(lesson_ratings, solver="scipy").valid_rmse is None

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from xlcollab.model import (
     predict_all,
     predict_pairs,
     predict_rows,
+    principal,
     with_average_rows,
 )
 
@@ -207,6 +209,21 @@ class TestGauge:
         model, f = Model(3, biased=True), some_factors(6, 5, 3, 4)
         once = canonical(model, f)
         np.testing.assert_allclose(canonical(model, once).item_factors, once.item_factors, atol=1e-12)
+
+
+class TestPrincipal:
+    def test_finds_the_axes_of_canonical_again_after_any_turn(self):
+        f = canonical(Model(4), some_factors(9, 7, 4, 3, biased=False))
+        turn = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
+        again = principal(replace(f, user_factors=f.user_factors @ turn, item_factors=f.item_factors @ turn))
+        np.testing.assert_allclose(again.item_factors, f.item_factors, atol=1e-12)
+        np.testing.assert_allclose(again.user_factors, f.user_factors, atol=1e-12)
+
+    def test_of_more_factors_than_items_predicts_the_same_and_leaves_the_others_at_zero(self):
+        model, f = Model(5, biased=True), some_factors(9, 3, 5, 3)
+        turned = principal(f)
+        np.testing.assert_allclose(predict_all(model, turned), predict_all(model, f))
+        np.testing.assert_allclose(turned.item_factors[:, 3:], 0, atol=1e-12)
 
 
 class TestFactors:

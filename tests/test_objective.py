@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -93,4 +95,5 @@ def test_overshoot_counts_widths_of_the_scale():
     ratings = Ratings(("a", "b"), (1, 2), [0, 1], [0, 1], [1, 5])
     f = Factors(np.array([[1.0], [3.0]]), np.array([[1.0], [5.0]]), np.zeros(2), np.zeros(2))
     assert overshoot(Model(1), f, ratings) == pytest.approx((15 - 5) / 4)
+    assert overshoot(Model(1), replace(f, user_factors=-f.user_factors), ratings) == pytest.approx((1 - -15) / 4)
     assert overshoot(Model(1, y_range=(1, 5)), f, ratings) == 0

@@ -46,7 +46,7 @@ def code_labels(column: Column) -> tuple[tuple[Label, ...], IndexArray]:
 
 def _code_integers(column: npt.NDArray[Any]) -> tuple[tuple[Label, ...], IndexArray]:
     lowest, highest = int(column.min()), int(column.max())
-    if highest - lowest > 4 * len(column) + 1000:
+    if highest - lowest > 4 * len(column) + 1000 or highest > np.iinfo(np.int64).max:
         distinct, codes = np.unique(column, return_inverse=True)
         return tuple(distinct.tolist()), codes.astype(np.int32)
     # Ids lie close together as a rule: a table with a place for each is ten times faster than sorting.

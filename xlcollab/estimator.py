@@ -17,7 +17,7 @@ from xlcollab.arrays import BoolArray, FloatArray
 from xlcollab.errors import FitError, OptionError, RatingsError
 from xlcollab.fitting import Fit, fit
 from xlcollab.labels import Label, roles
-from xlcollab.rating_files import read_ratings
+from xlcollab.rating_files import as_ratings
 from xlcollab.ratings import Ratings
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ class MatrixFactorization:
         self.set_params(**options)
 
     def __repr__(self) -> str:
-        plain = type(self)().get_params()
-        changed = (f"{name}={value!r}" for name, value in self.get_params().items() if plain.get(name, self) != value)
+        plain = {name: repr(value) for name, value in type(self)().get_params().items()}
+        changed = (f"{name}={value!r}" for name, value in self.get_params().items() if plain.get(name) != repr(value))
         return f"{type(self).__name__}({', '.join(changed)})"
 
     # Parameters -------------------------------------------------------------------------------------------------------
@@ -188,14 +188,8 @@ def _ratings(X: Any, y: Any, duplicates: str) -> Ratings:
     """The ratings that `MatrixFactorization.fit` was given."""
     import pandas as pd
 
-    if isinstance(X, Ratings) and y is None:
-        return X
-    if isinstance(X, str | os.PathLike) and y is None:
-        return read_ratings(X, duplicates=duplicates)
-    if y is None and isinstance(X, pd.DataFrame):
-        from xlcollab.frames import is_long
-
-        return Ratings.from_frame(X, duplicates=duplicates) if is_long(X) else Ratings.from_crosstab_frame(X)
+    if y is None and isinstance(X, Ratings | str | os.PathLike | pd.DataFrame):
+        return as_ratings(X, duplicates=duplicates)
     frame = _frame(X)
     user, item = _columns(frame)
     values = _rating_column(frame) if y is None else np.asarray(y)
@@ -207,16 +201,12 @@ def _ratings(X: Any, y: Any, duplicates: str) -> Ratings:
 
 def _frame(X: Table) -> pd.DataFrame:
     """Rows of user and item (and rating) as a DataFrame, labels with the types that they have."""
-    import pandas as pd
+    from xlcollab.frames import as_frame
 
-    if not isinstance(X, pd.DataFrame):
-        rows = X if isinstance(X, np.ndarray) else np.asarray(X, dtype=object)
-        if rows.ndim != 2:
-            raise RatingsError(f"X has shape {rows.shape}; it holds users and items in the columns of a table (N, 2).")
-        X = pd.DataFrame(rows).infer_objects()
-    if X.shape[1] < 2:
-        raise RatingsError(f"X has {X.shape[1]} column; it holds users and items in two columns.")
-    return X
+    frame = as_frame(X)
+    if frame.shape[1] < 2:
+        raise RatingsError(f"X has {frame.shape[1]} column; it holds users and items in two columns.")
+    return frame
 
 
 def _columns(frame: pd.DataFrame) -> tuple[int, int]:

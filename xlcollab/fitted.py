@@ -287,6 +287,10 @@ class Fit:
             otherwise = ", or pass unknown='mean' to predict it as the average one"
             _refuse_unknown("user", users, user_idx, otherwise)
             _refuse_unknown("item", items, item_idx, otherwise)
+        if len(user_idx) != len(item_idx) and 1 not in {len(user_idx), len(item_idx)}:
+            raise OptionError(
+                f"{len(user_idx)} users and {len(item_idx)} items are no pairs: pass equally many, or one of either."
+            )
         user_idx, item_idx = np.broadcast_arrays(user_idx, item_idx)
         return user_idx, item_idx, not (is_many(users) or is_many(items))
 
@@ -330,16 +334,19 @@ class Fit:
 
     def _few(self, kind: str, ratings: Mapping[Label, float]) -> tuple[IndexArray, FloatArray]:
         """Positions and values of a newcomer's ratings by the labels of ``kind``, checked."""
-        ratings = dict(ratings.items())  # of a Series too
-        positions = self._found(kind, list(ratings))
+        labels, values = list(ratings.keys()), [value for _, value in ratings.items()]  # of a Series too
+        if len(set(labels)) < len(labels):
+            twice = next(label for at, label in enumerate(labels) if label in labels[:at])
+            raise RatingsError(f"The {kind} {twice!r} is rated twice. Leave one of the two out.")
+        positions = self._found(kind, labels)
         low, high = self.model.y_range or (-np.inf, np.inf)
-        for label, value in ratings.items():
+        for label, value in zip(labels, values, strict=True):
             if not (isinstance(value, Real) and np.isfinite(value) and low <= value <= high):
                 within = "" if self.model.y_range is None else f" from {low:g} to {high:g}"
                 raise RatingsError(
                     f"The rating with {kind} {label!r} is {value!r}; ratings are finite numbers{within}."
                 )
-        return positions, np.array([float(value) for value in ratings.values()])
+        return positions, np.array(values, dtype=np.float64)
 
     def _newcomer(self, kind: str, positions: IndexArray, values: FloatArray) -> Newcomer:
         folding, of_user = self._folding, kind == "user"

@@ -57,7 +57,7 @@ def fit(
     y_range: tuple[float, float] | None = None,
     solver: str | None = None,
     seed: int = 0,
-    valid: Ratings | None = None,
+    valid: Data | None = None,
     valid_pct: float | None = None,
     strict: bool = False,
     on_progress: OnProgress | None = None,
@@ -70,7 +70,7 @@ def fit(
     Parameters
     ----------
     ratings
-        `Ratings`, a DataFrame (long or crosstab), or a path.
+        `Ratings`, a DataFrame (long or crosstab), rows of user, item and rating, or a path.
     model, n_factors, biased, y_range
         The model, or its fields. What is given beside a model replaces its fields; what is not given is the solver's
         own default (scipy: a dot product of five factors, as on the lesson's sheet).
@@ -97,6 +97,8 @@ def fit(
     Raises `FitError` where all ratings are equal, `OptionError` for a setting that does not exist or does not go with
     the others. Warns of users and items without a rating, and of more factors than the ratings can hold.
     """
+    if model is not None and not isinstance(model, Model):
+        raise OptionError(f"model is {model!r}; it is a Model, and a solver is named as solver=…")
     if start is not None:
         model = start.model if model is None else model
         options = {**(start.options if solver in {None, start.solver} else {}), **options}
@@ -105,7 +107,7 @@ def fit(
     method = make_solver(name, **options)
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise OptionError(f"seed is {seed!r}; it is a whole number, 0 or more.")
-    ratings = as_ratings(ratings)
+    ratings, valid = as_ratings(ratings), None if valid is None else as_ratings(valid)
     if valid is not None and valid_pct is not None:
         raise OptionError("Pass the ratings to hold out as valid, or a fraction as valid_pct, not both.")
     if valid_pct is not None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FrameColumns",
+    "as_frame",
     "columns_of",
     "crosstab_parts",
     "frame_columns",
@@ -39,6 +40,24 @@ class FrameColumns(NamedTuple):
     item: int
     rating: int
     timestamp: int | None
+
+
+def as_frame(table: Any) -> pd.DataFrame:
+    """A DataFrame as it is; an array or a sequence of rows as one, its labels with the types that they have.
+
+    Raises `RatingsError` for what has no rows and columns.
+    """
+    import pandas as pd
+
+    if isinstance(table, pd.DataFrame):
+        return table
+    rows = table if isinstance(table, np.ndarray) else np.asarray(table, dtype=object)
+    if rows.ndim != 2:
+        raise RatingsError(
+            f"{type(table).__name__} of shape {rows.shape} is no table of ratings: pass Ratings, a DataFrame, rows of"
+            " user, item and rating, or the path of a file."
+        )
+    return pd.DataFrame(rows).infer_objects()
 
 
 def is_long(df: pd.DataFrame) -> bool:
@@ -117,7 +136,11 @@ def _labels(column: pd.Series[Any], where: Where) -> Column:
         return column.to_numpy(dtype=np.uint64 if kind == "u" else np.int64)
     if kind == "f":
         floats = column.to_numpy(dtype=np.float64)
-        return floats.astype(np.int64) if (floats == np.rint(floats)).all() and abs(floats).max() < 2**53 else floats
+        return (
+            floats.astype(np.int64)
+            if (floats == np.rint(floats)).all() and np.abs(floats).max(initial=0.0) < 2**53
+            else floats
+        )
     return [_plain(value) for value in column.tolist()] if kind == "M" else column.tolist()
 
 

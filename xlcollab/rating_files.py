@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -13,23 +13,26 @@ from xlcollab.labels import Label
 from xlcollab.ratings import Ratings
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pandas as pd
 
 __all__ = ["Data", "as_ratings", "read_excel", "read_names", "read_ratings", "write_ratings"]
 
-Data: TypeAlias = "Ratings | pd.DataFrame | str | os.PathLike[str]"
-"""Ratings, a DataFrame of them (long, or a crosstab), or a path to a file of them."""
+Data: TypeAlias = "Ratings | pd.DataFrame | npt.NDArray[Any] | Sequence[Sequence[Any]] | str | os.PathLike[str]"
+"""Ratings, a DataFrame of them (long, or a crosstab), rows of user, item and rating, or the path of a file of them."""
 
 
-def as_ratings(data: Data) -> Ratings:
-    """Ratings from whatever people have: ratings, a long DataFrame, a crosstab as a DataFrame, or a file."""
+def as_ratings(data: Data, *, duplicates: str = "error") -> Ratings:
+    """Ratings from whatever people have (`Data`); raises what reading a file, a DataFrame or columns raises."""
     if isinstance(data, Ratings):
         return data
     if isinstance(data, str | os.PathLike):
-        return read_ratings(data)
-    from xlcollab.frames import is_long
+        return read_ratings(data, duplicates=duplicates)
+    from xlcollab.frames import as_frame, is_long
 
-    return Ratings.from_frame(data) if is_long(data) else Ratings.from_crosstab_frame(data)
+    frame = as_frame(data)
+    is_crosstab = frame is data and not is_long(frame)  # rows alone bring no labels for a crosstab
+    return Ratings.from_crosstab_frame(frame) if is_crosstab else Ratings.from_frame(frame, duplicates=duplicates)
 
 
 def read_ratings(

@@ -207,3 +207,6 @@ def test_one_rating_cannot_be_left_out():
 def test_a_number_stands_for_so_many_folds():
     assert as_splits(4, otherwise=ByTime(), seed=2) == KFold(4, seed=2)
     assert as_splits(None, otherwise=ByTime()) == ByTime()
+    for wrong in ("5", 2.5):
+        with pytest.raises(OptionError, match="it is a number of folds, or a way to split such as KFold"):
+            as_splits(wrong, otherwise=ByTime())

@@ -89,7 +89,7 @@ def test_labels_of_mixed_types_stay_as_they_appear_and_apart():
     assert ratings.items == (dt.date(2024, 1, 2), 3)
 
 
-@pytest.mark.parametrize("ids", [[2**40, 2**31, 5], [2**62, -(2**62), 0], [7, 8, 9]])
+@pytest.mark.parametrize("ids", [[2**40, 2**31, 5], [2**62, -(2**62), 0], [7, 8, 9], [2**63 + 8, 2**63 + 7, 2**63 + 9]])
 def test_ids_may_be_as_large_as_they_like(ids):
     ratings = Ratings.from_arrays(np.array(ids), np.array([1, 1, 2]), [1, 2, 3])
     assert ratings.users == tuple(sorted(ids))

@@ -215,6 +215,8 @@ def as_splits(splits: Splits | int | None, *, otherwise: Splits, seed: int = 0) 
     """Splits from what people pass: splits, or a number of folds."""
     if splits is None:
         return otherwise
+    if isinstance(splits, str) or not (isinstance(splits, int | np.integer) or hasattr(splits, "split")):
+        raise OptionError(f"splits is {splits!r}; it is a number of folds, or a way to split such as KFold(5).")
     return KFold(int(splits), seed) if isinstance(splits, int | np.integer) else splits
 
 
