@@ -14,11 +14,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, cast
 
 from xlcollab.errors import DuplicateError, NoCrosstabError, RatingsError, SeveralCrosstabsError
-from xlcollab.grid import DATE, NUMBER, Blanks, Grid, Place, Spot
+from xlcollab.grid import DATE, FORMULA, NUMBER, Blanks, Grid, Place, Spot
 from xlcollab.labels import Label, is_item_word, is_user_word, plain_label
 from xlcollab.long_tables import LongLayout
 from xlcollab.rectangles import CrosstabLayout, Layout, find_layouts, layout_of
-from xlcollab.sheet_grid import resolve_range, sheet_grid
+from xlcollab.sheet_grid import resolve_range, sheet_grids
 from xlcollab.xlsx.cells import Area, CellValue, quote_sheet
 from xlcollab.xlsx.workbook import MARK
 
@@ -75,7 +75,7 @@ class Crosstab(_Table):
     @cached_property
     def n_ratings(self) -> int:
         """The number of cells that hold a rating."""
-        return sum(len(row) - sum(value is None for value in row) for row in self.values)
+        return sum(len(row) - row.count(None) for row in self.values)
 
     @property
     def n_blanks(self) -> int:
@@ -191,7 +191,7 @@ def find_crosstabs(
         grid, layout = _in_range(book, sheet, range, markers)
         return [table_of(grid, layout, transpose=transpose)]
     for sheets in _searched(book, sheet):
-        grids = [sheet_grid(book, each, markers) for each in sheets]
+        grids = [grid for each in sheets for grid in sheet_grids(book, each, markers)]
         found = [table_of(grid, layout, transpose=transpose) for grid in grids for layout in find_layouts(grid)]
         if found:
             return _distinct(found)
@@ -282,12 +282,14 @@ def _distinct(found: Sequence[Crosstab | LongTable]) -> list[Crosstab | LongTabl
 
 def _in_range(book: Workbook, sheet: str | None, text: str, blanks: Blanks) -> tuple[Grid, Layout]:
     home, area = resolve_range(book, text, sheet)
-    grid = sheet_grid(book, home, blanks, area).trimmed()
-    layout = layout_of(grid) or next(iter(find_layouts(grid, lenient=True)), None)
-    if layout is not None:
-        return grid, layout
+    grids = [grid.trimmed() for grid in sheet_grids(book, home, blanks, area)]
+    for grid in grids:
+        layout = layout_of(grid) or next(iter(find_layouts(grid, lenient=True)), None)
+        if layout is not None:
+            return grid, layout
     why = "It needs item labels along its first row, user labels down its first column, and numbers between."
-    if grid.has_formulas and not any(NUMBER in line[1:] for line in grid.kinds[1:]):
+    kinds = [line[1:] for grid in grids for line in grid.kinds[1:]]
+    if any(FORMULA in line for line in kinds) and not any(NUMBER in line for line in kinds):
         why = "Its numbers are formulas, which are never ratings: paste them as values first."
     raise NoCrosstabError(
         f"{quote_sheet(home.name)}!{area.ref} is no table of ratings. {why}", sheet=home.name, cell=area.ref

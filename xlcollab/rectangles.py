@@ -29,6 +29,7 @@ __all__ = ["CrosstabLayout", "Layout", "find_layouts", "layout_of"]
 
 _MOST_TITLES: Final = 4  # rows of titles above a header, and columns of other labels left of the users
 _MOST_RUNS: Final = 8  # tables side by side: a row with more gaps is no header, of which the longest run could be one
+_SEVERAL_LABELS: Final = re.compile(LABELS.pattern.replace(b"+", b"{2,}"))
 _ADDRESS: Final = re.compile(r"(?:.+!)?\$[A-Z]{1,3}\$\d+(?::\$[A-Z]{1,3}\$\d+)?")
 
 
@@ -67,9 +68,7 @@ def find_layouts(grid: Grid, *, lenient: bool = False) -> list[Layout]:
     for long in long_with_header(grid):
         if not taken.overlaps(*long.corners):
             taken.add(long)
-    for _, top, left, bottom, right in sorted(_candidates(grid)):
-        if not lenient and min(bottom - top, right - left) < 2 and not is_header_word(grid.value(top, left)):
-            continue
+    for _, top, left, bottom, right in sorted(_candidates(grid, 1 if lenient else 2)):
         if not taken.overlaps(top, left, bottom, right) and (lenient or not _about_cells(grid, top, left, bottom)):
             found = long_by_repeats(grid, top, left, range(top + 1, bottom + 1), right - left + 1) or _crosstab(
                 grid, top, left, bottom, right, lenient
@@ -119,10 +118,13 @@ def layout_of(grid: Grid) -> Layout | None:
     return None
 
 
-def _candidates(grid: Grid) -> Iterator[tuple[int, int, int, int, int]]:
-    """(minus the size, top, left, bottom, right) of every rectangle with labels along its top and left side."""
+def _candidates(grid: Grid, least: int) -> Iterator[tuple[int, int, int, int, int]]:
+    """(minus the size, top, left, bottom, right) of every rectangle with labels along its top and left side.
+
+    There are at least ``least`` of them on each side, or one where the corner holds a header word.
+    """
     for top, kinds in enumerate(grid.kinds):
-        runs = [run.span() for run in LABELS.finditer(kinds)]
+        runs = [run.span() for run in (LABELS if least == 1 else _SEVERAL_LABELS).finditer(kinds)]
         if len(runs) > _MOST_RUNS:
             runs = sorted(runs, key=lambda run: run[0] - run[1])[:_MOST_RUNS]
         for start, end in runs:
@@ -131,7 +133,8 @@ def _candidates(grid: Grid) -> Iterator[tuple[int, int, int, int, int]]:
                 below = None if _goes_on(grid, top, left) else LABELS.match(grid.column_kinds(left), top + 1)
                 if below:
                     bottom, right = below.end() - 1, end - 1
-                    yield -(bottom - top) * (right - left), top, left, bottom, right
+                    if min(bottom - top, right - left) >= least or is_header_word(grid.value(top, left)):
+                        yield -(bottom - top) * (right - left), top, left, bottom, right
 
 
 def _corners(kinds: bytes, start: int, end: int) -> Iterator[int]:
@@ -146,7 +149,9 @@ def _corners(kinds: bytes, start: int, end: int) -> Iterator[int]:
 def _goes_on(grid: Grid, top: int, left: int) -> bool:
     """Whether the rows above are like this one, so that it is a row of a table and not its header."""
     start = top - _MOST_TITLES - 1
-    return start >= 0 and all(LABELS.fullmatch(grid.column_kinds(col), start, top) for col in (left, left + 1))
+    if start < 0 or not LABELS.fullmatch(grid.column_kinds(left), start, top):
+        return False
+    return LABELS.fullmatch(grid.column_kinds(left + 1), start, top) is not None
 
 
 def _about_cells(grid: Grid, top: int, left: int, bottom: int) -> bool:

@@ -7,46 +7,32 @@ from typing import TYPE_CHECKING, Final
 
 from xlcollab.errors import RatingsError, XlcollabError
 from xlcollab.grid import Blanks, Grid, Place, Totals
-from xlcollab.xlsx.cells import Area, CellValue
+from xlcollab.xlsx.cells import Area
 from xlcollab.xlsx.pivots import read_pivots
 
 if TYPE_CHECKING:
     from xlcollab.xlsx.workbook import Sheet, Workbook
 
-__all__ = ["resolve_range", "sheet_grid"]
+__all__ = ["resolve_range", "sheet_grids"]
 
 _REFERENCE: Final = re.compile(r"=?(?:(?:'(?P<quoted>(?:[^']|'')+)'|(?P<plain>[^'!]+))!)?(?P<area>[^!]+)")
 
 
-def sheet_grid(book: Workbook, sheet: Sheet, blanks: Blanks, area: Area | None = None) -> Grid:
-    """The cells of a sheet, or of those in an area; a formula's value is its cached one."""
+def sheet_grids(book: Workbook, sheet: Sheet, blanks: Blanks, area: Area | None = None) -> list[Grid]:
+    """The cells of a sheet, or of those in an area; a formula's value is its cached one.
+
+    One grid as a rule; several where a few cells stand very far from the others.
+    """
     place, totals = Place.on_sheet(sheet.name), _pivot_totals(book, sheet)
-    plain = sheet.plain_grid()
-    if plain is not None:
-        used, rows = plain
-        grid = Grid.of(place, rows, used.first_row, used.first_col, blanks=blanks, totals=totals)
-    else:
-        grid = _with_formulas(sheet, place, blanks, totals)
-    return grid if area is None else grid.inside(area)
-
-
-def _with_formulas(sheet: Sheet, place: Place, blanks: Blanks, totals: Totals) -> Grid:
-    used = sheet.used
-    if used is None:
-        return Grid(place, [], [])
-    top, left = used.first_row, used.first_col
-    rows: list[list[CellValue]] = [[None] * used.width for _ in range(used.height)]
-    formulas: list[tuple[int, int]] = []
-    for (row, col), cell in sheet.cells.items():
-        if cell.value is not None:
-            rows[row - top][col - left] = cell.value
-        if cell.formula is not None:
-            formulas.append((row, col))
-    for array in sheet.array_areas:  # only the first cell of an array formula carries it
-        inside = array.clip(used)
-        if inside is not None:
-            formulas += inside.cells()
-    return Grid.of(place, rows, top, left, formulas=formulas, blanks=blanks, totals=totals)
+    grids = []
+    for found in sheet.grids:
+        # Only the first cell of an array formula carries it.
+        tails = [place for array in found.arrays if (inside := array.clip(found.area)) for place in inside.cells()]
+        top, left = found.area[:2]
+        formulas = [*found.formulas, *tails]
+        grid = Grid.of(place, found.rows, top, left, formulas=formulas, blanks=blanks, totals=totals)
+        grids.append(grid if area is None else grid.inside(area))
+    return grids
 
 
 def _pivot_totals(book: Workbook, sheet: Sheet) -> Totals:

@@ -16,7 +16,7 @@ from xlcollab.xlsx.markup import unescape_string
 from xlcollab.xlsx.scan import Token, cut_rows, parse_tokens, row_tokens
 from xlcollab.xlsx.translate import FilledFormula
 
-__all__ = ["CellReader", "SheetCells", "collector_paused", "read_cells"]
+__all__ = ["CellReader", "SheetCells", "array_area", "collector_paused", "has_formula", "read_cells"]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def read_cells(data: bytes, reader: CellReader) -> SheetCells:
     early: list[Token] = []  # cells that share a formula which stands further down: cells may come in any order
     for token in _tokens(data, reader.part):
         formula = None
-        if token[4] is not None and (token[4][0] or token[4][1]):
+        if has_formula(token):
             formula = _formula(token, shared, array_areas)
             if formula is None:
                 early.append(token)
@@ -128,6 +128,18 @@ def _tokens(data: bytes, part: str) -> list[Token]:
     return tokens
 
 
+def has_formula(token: Token) -> bool:
+    """Whether a cell has a formula; an <f> without text and attributes is none."""
+    return token[4] is not None and (token[4][0] or token[4][1]) != ""
+
+
+def array_area(token: Token) -> Area | None:
+    """The range of the array formula or data table that a cell begins; None for any other cell."""
+    if token[4] is None or token[4][0].get("t") not in ("array", "dataTable"):
+        return None
+    return Area.parse(token[4][0].get("ref", address(*token[:2])))
+
+
 def _formula(
     token: Token, shared: dict[str, tuple[int, int, FilledFormula]], array_areas: list[Area]
 ) -> Formula | None:
@@ -146,8 +158,8 @@ def _formula(
             return None
         first_row, first_col, filled = shared[index]
         return Formula(partial(filled.moved, row - first_row, col - first_col))
-    if kind in ("array", "dataTable"):
-        area = Area.parse(attributes.get("ref", address(row, col)))
+    area = array_area(token)
+    if area is not None:
         array_areas.append(area)
         if kind == "array":
             return Formula(text, area)

@@ -18,7 +18,7 @@ from lxml import etree
 from xlcollab.errors import DamagedFileError, FileError, UnsupportedFormatError, XlcollabError
 from xlcollab.xlsx.calendar import date_styles
 from xlcollab.xlsx.cells import Area, Cell, CellValue
-from xlcollab.xlsx.grids import Grid, read_grid
+from xlcollab.xlsx.grids import Grid, grids_of, read_grid
 from xlcollab.xlsx.markup import MAIN, OFFICE_REL, STRICT_MAIN, local_name, main, parse, serialize, unescape_string
 from xlcollab.xlsx.names import Names
 from xlcollab.xlsx.package import Package
@@ -79,35 +79,32 @@ class Sheet:
     @cached_property
     def used(self) -> Area | None:
         """The smallest area around all cells that hold a value or a formula; None for an empty sheet."""
-        if self._grid is not None:
-            return self._grid.used
-        filled = [place for place, cell in self.cells.items() if cell.value is not None or cell.formula is not None]
-        if not filled:
+        areas = [area for grid in self.grids if (area := grid.used) is not None]
+        if not areas:
             return None
-        rows, cols = [row for row, _ in filled], [col for _, col in filled]
-        return Area(min(rows), min(cols), max(rows), max(cols))
+        tops, lefts, bottoms, rights = zip(*areas, strict=True)
+        return Area(min(tops), min(lefts), max(bottoms), max(rights))
 
     def values(self, area: Area) -> list[list[CellValue]]:
-        """The values in an area row by row, None for empty; much faster than `cells` where there are no formulas."""
+        """The values in an area row by row, None for empty; much faster than `cells`."""
         if area.height * area.width > _LARGEST_RANGE:
             raise FileError(
                 f"The range {area.ref} of the sheet {self.name} is too large to be read whole. Name a smaller one.",
                 sheet=self.name,
             )
-        if self._grid is not None:
-            return self._grid.part(area)
         values: list[list[CellValue]] = [[None] * area.width for _ in range(area.height)]
-        for (row, col), cell in self.cells.items():
-            if area.contains(row, col):
-                values[row - area.first_row][col - area.first_col] = cell.value
+        for grid in self.grids:
+            grid.copy_to(values, area)
         return values
 
-    def plain_grid(self) -> Grid | None:
-        """The area of all cells and its values row by row, in one pass, which for a large sheet is the fastest way.
+    @cached_property
+    def grids(self) -> list[Grid]:
+        """All values row by row, and where the formulas stand, without reading these: the fastest way into a sheet.
 
-        None for a sheet with formulas, an empty one, and one whose markup is so unusual that only `cells` reads it.
+        One grid as a rule, none for an empty sheet, several where some cells stand very far from the others.
         """
-        return self._grid
+        grid = read_grid(self._data, self._reader)
+        return [grid] if grid is not None else grids_of(self._content)
 
     @property
     def has_formulas(self) -> bool:
@@ -159,11 +156,6 @@ class Sheet:
         self._forget()
 
     @cached_property
-    def _grid(self) -> Grid | None:
-        # A formula early in the sheet, as most have it, spares the search through the rows before it.
-        return None if self.has_formulas else read_grid(self._data, self._reader)
-
-    @cached_property
     def _content(self) -> SheetCells:
         return read_cells(self._data, self._reader)
 
@@ -184,7 +176,7 @@ class Sheet:
         return CellReader(self.name, self.part, lambda: book.shared_strings, book.date_styles, book.date1904)
 
     def _forget(self) -> None:
-        for name in ("_content", "_grid", "used"):
+        for name in ("_content", "grids", "used"):
             self.__dict__.pop(name, None)
 
 
