@@ -84,6 +84,13 @@ class TestPredict:
         with pytest.raises(OptionError, match="2 users and 3 items are no pairs: pass equally many, or one of either"):
             made.predict([293, 14], [49, 27, 57])
 
+    def test_counts_the_bias_of_the_average_user_where_biases_have_a_level(self, lesson_ratings):
+        level = fit(lesson_ratings, Model(2, biased=True), solver="als")
+        assert abs(level.user_bias.mean()) > 1e-3
+        table = level.predictions(clip=False)
+        assert level.predict("?", 49, unknown="mean", clip=False) == pytest.approx(table[49].mean())
+        assert level.predict(293, "?", unknown="mean", clip=False) == pytest.approx(table.loc[293].mean())
+
     def test_refuses_another_answer_for_unknown_labels(self, made):
         with pytest.raises(OptionError, match="choose 'error' or 'mean'"):
             made.predict(293, 49, unknown="guess")

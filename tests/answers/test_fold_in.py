@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from xlcollab.answers.fold_in import RowPrior, fold_in, rows_prior
 from xlcollab.errors import FitError, OptionError, RatingsError, UnknownLabelError
 from xlcollab.fitting import fit, load
-from xlcollab.model import Factors, Model, link
+from xlcollab.model import Factors, Model, link, predict_pairs
 from xlcollab.ratings import Ratings
 from xlcollab.solvers.torch_network import Network
 
@@ -64,6 +64,15 @@ class TestRegression:
         row = fold_in(Model(3, True), side, RowPrior(np.zeros(4), np.eye(4)), np.zeros(0, np.int32), np.zeros(0))
         np.testing.assert_allclose(row.mean, [*side.user_factors.mean(axis=0), side.user_bias.mean()])
         np.testing.assert_allclose(row.covariance[:3, :3], np.cov(side.user_factors.T, bias=True))
+
+    def test_the_prior_of_rows_is_their_own_mean_and_covariance_with_the_noise_of_the_fit(self, side):
+        model, every = Model(3, True, (0.0, 5.0)), np.arange(9)
+        values = predict_pairs(model, side, every, every) + np.array([0.5, -0.5, *[0.0] * 7])
+        prior = rows_prior(model, side, every, every, values)
+        rows = np.column_stack([side.user_factors, side.user_bias])
+        np.testing.assert_allclose(prior.centre, rows.mean(axis=0))
+        np.testing.assert_allclose(np.linalg.inv(prior.precision), np.cov(rows.T, bias=True), atol=1e-4)
+        assert prior.noise == pytest.approx(0.5 / 9)
 
     def test_where_rows_do_not_differ_has_a_prior_all_the_same(self, side):
         same = Factors(np.ones((9, 3)), side.item_factors, np.zeros(9), side.item_bias)
