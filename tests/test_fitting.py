@@ -215,3 +215,18 @@ def test_loads_no_more_than_it_needs(code, absent):
         [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"], capture_output=True, text=True, check=True
     )
     assert not absent & set(done.stdout.split())
+
+
+def test_blas_has_one_thread_during_a_fit_and_all_of_them_again_after_it(lesson_ratings):
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def threads():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    seen = []
+    with threadpool_limits(limits=2, user_api="blas"):
+        fit(lesson_ratings, solver="als", on_progress=lambda _: seen.append(threads()))
+        after = threads()
+    assert seen
+    assert all(during == {1} for during in seen)
+    assert after == {2}

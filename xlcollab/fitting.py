@@ -29,6 +29,7 @@ from xlcollab.rating_files import Data, as_ratings
 from xlcollab.ratings import Label, Ratings
 from xlcollab.solvers import make_solver
 from xlcollab.solvers.base import Solution, Solver
+from xlcollab.threads import single_threaded_blas
 
 if TYPE_CHECKING:
     pass
@@ -116,9 +117,10 @@ def fit(
     model = model_to_fit(method, ratings, model, n_factors=n_factors, biased=biased, y_range=y_range)
     warm = {} if start is None else {"start": _start(start, method, model, ratings)}
     started = time.perf_counter()
-    solution = method.solve(
-        ratings, model, valid=_aligned(valid, ratings), seed=int(seed), on_progress=on_progress, **warm
-    )
+    with single_threaded_blas():
+        solution = method.solve(
+            ratings, model, valid=_aligned(valid, ratings), seed=int(seed), on_progress=on_progress, **warm
+        )
     seconds = time.perf_counter() - started
     if strict and not solution.status.ok:
         raise NotConvergedError(solution.message)

@@ -30,6 +30,7 @@ from xlcollab.excel_solver.outer import solve_outer
 from xlcollab.excel_solver.problem import Floats, Problem
 from xlcollab.excel_solver.reach import aim, solve_aimed, solve_value
 from xlcollab.excel_solver.watch import Watch
+from xlcollab.threads import single_threaded_blas
 
 __all__ = ["choose_engine", "refuse_foreign_methods", "run"]
 
@@ -66,7 +67,7 @@ def refuse_foreign_methods(model: SolverModel) -> None:
 
 def run(problem: Problem, watch: Watch, *, restarts: int | None = None, seed: int = 0) -> Outcome:
     """Solve a problem by the method that its model asks for."""
-    with watch.until_stopped():
+    with watch.until_stopped(), single_threaded_blas():
         return _run(problem, watch, restarts, seed)
     assert watch.stopped is not None
     return Outcome(watch.stopped, detail="There was no answer to hand out yet.")
