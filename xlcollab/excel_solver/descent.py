@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, least_squares, minimize
+from scipy.optimize import Bounds, OptimizeResult, least_squares, minimize
 
 from xlcollab.excel_solver.evaluator import Evaluator
 from xlcollab.excel_solver.problem import Floats
@@ -29,14 +29,15 @@ _LOOSE = 1e-10  # for Gauss-Newton, whose best answer is polished
 _HESSIAN = 400  # variables up to which a Hessian by differences is worth its 2n gradients
 _STATIONARY = 1e-6  # projected gradient, relative to the merit and the variables
 _AT_BOUND = 1e-9
+_PACE = 100  # iterations over which a descent's pace is taken
 _DECREMENT = 1e-10  # what a full Newton step still promises, relative to the merit
 
 
 class Local(NamedTuple):
     """Where a descent ended.
 
-    ``stationary``: the projected gradient vanishes; ``limited``: the iteration limit cut it off; ``failed``: the line
-    search found no better point.
+    ``stationary``: the projected gradient vanishes; ``limited``: it was cut off, by the iteration limit or as too slow
+    to get anywhere; ``failed``: the line search found no better point.
     """
 
     x: Floats
@@ -46,11 +47,14 @@ class Local(NamedTuple):
     failed: bool = False
 
 
-def descend(evaluator: Evaluator, x: Floats, scale: Floats, iterations: int, convergence: float) -> Local:
+def descend(
+    evaluator: Evaluator, x: Floats, scale: Floats, iterations: int, convergence: float, best: float = np.inf
+) -> Local:
     """A local minimum near ``x``; ``scale`` (n,) are the typical sizes of the variables.
 
     ``convergence`` is Solver's setting. Its method has inexact derivatives and stops when the objective changes by less
-    than that (10⁻⁴ unless set) over five iterations; ours stops at 10⁻⁸ of it in one.
+    than that (10⁻⁴ unless set) over five iterations; ours stops at 10⁻⁸ of it in one. It is given up where the pace of
+    the last iterations, kept up until the limit, would still leave it above the merit ``best``.
     """
     evaluator.begin()
     if evaluator.residuals is not None and len(x) <= _FEW:
@@ -65,12 +69,22 @@ def descend(evaluator: Evaluator, x: Floats, scale: Floats, iterations: int, con
         value, gradient = evaluator.merit(np.minimum(np.maximum(z * scale, problem.lower), problem.upper))
         return value / size, gradient * scale / size
 
+    path: list[float] = []
+
+    def give_up(intermediate_result: OptimizeResult) -> None:
+        path.append(float(intermediate_result.fun))
+        if len(path) > _PACE:
+            pace = (path[-1 - _PACE] - path[-1]) / _PACE
+            if path[-1] - pace * (iterations - len(path)) > best / size:
+                raise StopIteration
+
     result = minimize(
         scaled,
         x / scale,
         jac=True,
         method="L-BFGS-B",
         bounds=Bounds(problem.lower / scale, problem.upper / scale),
+        callback=give_up,
         options={
             "maxcor": _CORRECTIONS,
             "maxiter": iterations,
@@ -85,7 +99,7 @@ def descend(evaluator: Evaluator, x: Floats, scale: Floats, iterations: int, con
         end,
         merit,
         stationary=is_stationary(evaluator, end, merit, gradient),
-        limited=result.status == 1,
+        limited=result.status not in (0, 2),
         failed=result.status == 2,
     )
 

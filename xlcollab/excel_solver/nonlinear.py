@@ -96,6 +96,7 @@ class _Search:
         self._scale = typical_size(problem) if problem.model.options.scaling else np.ones(problem.n)
         self._iterations = min(int(problem.model.options.iterations), _MAX_DESCENT)
         self._convergence = problem.model.options.convergence
+        self._every_minimum = problem.model.options.multistart  # its stopping rule counts the minima found
 
     def run(self) -> None:
         """Descend from one start after the other until no better minimum is expected, then polish the best."""
@@ -114,7 +115,7 @@ class _Search:
         if local is None:
             self.minima.starts += 1
             return
-        self.minima.add(local.merit)
+        self.minima.add(local.merit, finished=not local.limited)
         if self.best is None or local.merit < self.best.merit or self._as_good_and_proved(local, self.best):
             self.best = local
 
@@ -126,7 +127,8 @@ class _Search:
         """The local minimum near ``x``; None where formulas fail there, or no point that meets the rows was found."""
         try:
             if len(self.problem.rows) == 0:
-                return descend(self.evaluator, x, self._scale, self._iterations, self._convergence)
+                to_beat = np.inf if self.best is None or self._every_minimum else self.best.merit
+                return descend(self.evaluator, x, self._scale, self._iterations, self._convergence, to_beat)
             if self._linear is not None:
                 x = nearest_point(self._linear, x, self._watch)
             found = descend_constrained(self.evaluator, x, self._scale, self._iterations, self._convergence)
@@ -160,17 +162,21 @@ class _Search:
 
     def sentence(self) -> str:
         """What the descents say about the answer."""
-        found, ran = len(self.minima.found), self.minima.starts
+        found, ran, unfinished = len(self.minima.found), self.minima.starts, self.minima.unfinished
+        others = [_counted(found, "local optimum", "local optima")] if found else []
+        others += [_counted(unfinished, "unfinished descent", "unfinished descents")] if unfinished else []
         parts = []
-        if ran > 1:
-            parts.append(
-                f"It is the best of {found} local optima from {ran} starts."
-                if found > 1
-                else f"All {ran} starts ended in it."
-            )
+        if found + unfinished > 1:
+            parts.append(f"It is the best of {' and '.join(others)} from {ran} starts.")
+        elif ran > 1 and found:
+            parts.append(f"All {ran} starts ended in it.")
         if not self.problem.program.smooth:
             parts.append("The formulas have kinks or jumps, so that a better point may exist.")
         return " ".join(parts)
+
+
+def _counted(n: int, one: str, several: str) -> str:
+    return f"{n} {one if n == 1 else several}"
 
 
 def _missed(problem: Problem, x: Floats) -> str:

@@ -68,20 +68,26 @@ def starts(problem: Problem, seed: int, *, saved: bool = True) -> Iterator[Float
 
 
 class Minima:
-    """The different minima that descents ended in, and whether more of them are to be expected."""
+    """The different minima that descents ended in, and whether more of them are to be expected.
+
+    ``unfinished`` counts the descents that were cut off before a minimum; each is taken to lead to one of its own.
+    """
 
     def __init__(self) -> None:
         self.found: list[float] = []
         self.starts = 0
+        self.unfinished = 0
 
-    def add(self, merit: float) -> None:
+    def add(self, merit: float, *, finished: bool = True) -> None:
         """A descent that ended with ``merit``."""
         self.starts += 1
-        if not any(abs(merit - known) <= _SAME * max(abs(merit), abs(known), 1e-12) for known in self.found):
+        if not finished:
+            self.unfinished += 1
+        elif not any(abs(merit - known) <= _SAME * max(abs(merit), abs(known), 1e-12) for known in self.found):
             self.found.append(merit)
 
     @property
     def complete(self) -> bool:
         """Whether the stopping rule of the module's docstring is met."""
-        w, k = len(self.found), self.starts
+        w, k = len(self.found) + self.unfinished, self.starts
         return k > w + 2 and w * (k - 1) / (k - w - 2) <= w + 0.5

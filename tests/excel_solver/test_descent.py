@@ -1,0 +1,72 @@
+"""Descents one by one: where they end, and that one is given up only where it can no longer be the best."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import xlcollab as xc
+from xlcollab.excel_solver.assemble import assemble
+from xlcollab.excel_solver.descent import descend
+from xlcollab.excel_solver.evaluator import Evaluator
+from xlcollab.excel_solver.names import read_models
+from xlcollab.excel_solver.starts import Minima
+from xlcollab.excel_solver.watch import Watch
+from xlcollab.xlsx.workbook import Workbook
+
+# Chained Rosenbrock (1960; Toint 1978): L-BFGS creeps along its valley to 0 at (1, …, 1).
+N = 70
+VALLEY = {
+    "cells": {
+        **{f"A{i}": -1.2 if i % 2 else 1 for i in range(1, N + 1)},
+        **{f"B{i}": f"=100*(A{i + 1}-A{i}^2)^2+(1-A{i})^2" for i in range(1, N)},
+        "C1": f"=SUM(B1:B{N - 1})",
+    },
+    "objective": "C1",
+    "changing": f"A1:A{N}",
+}
+
+
+@pytest.fixture
+def valley(solver_book) -> Evaluator:
+    book = Workbook.open(solver_book(**VALLEY))
+    (model,) = read_models(book)
+    problem, _ = assemble(book, model)
+    return Evaluator(problem, Watch(model.options, None, model.sheet))
+
+
+def test_a_descent_that_creeps_too_slowly_to_be_the_best_is_given_up(valley) -> None:
+    free = descend(valley, valley.problem.start, np.ones(N), 2000, 1e-4)
+    assert not free.limited
+    whole = valley.evaluations
+    given_up = descend(valley, valley.problem.start, np.ones(N), 2000, 1e-4, best=-1e6)
+    assert given_up.limited
+    assert given_up.merit > free.merit
+    assert valley.evaluations - whole < whole
+
+
+def test_a_descent_that_may_still_be_the_best_goes_to_its_end(valley) -> None:
+    free = descend(valley, valley.problem.start, np.ones(N), 2000, 1e-4)
+    raced = descend(valley, valley.problem.start, np.ones(N), 2000, 1e-4, best=free.merit + 1e-3)
+    np.testing.assert_array_equal(raced.x, free.x)
+
+
+def test_an_unfinished_descent_is_no_minimum_and_keeps_the_search_going() -> None:
+    minima = Minima()
+    for _ in range(6):
+        minima.add(1.0)
+    minima.add(5.0, finished=False)
+    assert (minima.found, minima.unfinished, minima.starts) == ([1.0], 1, 7)
+    assert not minima.complete
+    ended = Minima()
+    for _ in range(7):
+        ended.add(1.0)
+    assert ended.complete
+
+
+def test_the_message_counts_minima_and_unfinished_descents_apart(solver_book) -> None:
+    ended = xc.solve(solver_book(**VALLEY), restarts=3).models[0].message
+    assert "3 starts" in ended
+    assert "unfinished" not in ended
+    cut = xc.solve(solver_book(**VALLEY, names={"solver_itr": "7"}), restarts=3).models[0].message
+    assert "3 unfinished descents from 3 starts" in cut
