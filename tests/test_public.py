@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import shutil
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -49,6 +52,20 @@ def test_readmes_table_lists_every_command():
 
     listed = set(re.findall(r"^\| `xlcollab (\w+)", README, flags=re.MULTILINE))
     assert listed == set(main.list_commands(None))
+
+
+def test_the_package_imports_what_it_declares_to_need_and_nothing_else():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    optional = {"matplotlib", "pyarrow", "sklearn"}
+    imported = set()
+    for path in (ROOT / "xlcollab").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(str(node.module).partition(".")[0])
+    others = imported - set(sys.stdlib_module_names) - {"xlcollab"} - optional
+    assert others == {need.partition(">")[0] for need in project["dependencies"]}
 
 
 def test_the_project_speaks_of_itself_alone():
