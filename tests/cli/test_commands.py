@@ -49,6 +49,31 @@ def test_convert_there_and_back_gives_the_same_ratings(run, lesson, tmp_path):
     assert rows[0] == rows[1]
 
 
+@pytest.mark.parametrize(
+    ("target", "flags", "header"),
+    [
+        ("out.tsv", [], "user\titem\trating"),
+        ("out.csv", [], "user,item,rating"),
+        ("out.tsv", ["--to", "crosstab"], "user\t27\t49\t57"),
+        ("out.csv", ["--items", "2"], "user,27,49"),
+    ],
+)
+def test_convert_writes_text_long_unless_a_crosstab_is_asked_for(run, tmp_path, target, flags, header):
+    source = tmp_path / "long.csv"
+    source.write_text("user,item,rating\n14,27,3\n14,49,5\n29,27,4\n29,49,1\n29,57,2\n")
+    assert run("convert", source, tmp_path / target, *flags).exit_code == 0
+    assert (tmp_path / target).read_text().splitlines()[0] == header
+
+
+def test_convert_writes_a_crosstab_into_a_workbook_unless_long_ratings_are_asked_for(run, lesson, tmp_path):
+    assert run("convert", lesson, tmp_path / "same.xlsx").exit_code == 0
+    assert run("convert", lesson, tmp_path / "long.xlsx", "--to", "long").exit_code == 0
+    found = [
+        json.loads(run("inspect", tmp_path / name, "--json").stdout)["crosstabs"] for name in ("same.xlsx", "long.xlsx")
+    ]
+    assert [[table["range"] for table in tables] for tables in found] == [["A1:P16"], ["A1:C207"]]
+
+
 def test_predict_answers_for_one_pair(run, lesson):
     result = run("predict", lesson, "--user", "293", "--item", "49", "--solver", "torch", "--json")
     document = json.loads(result.stdout)

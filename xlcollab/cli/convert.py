@@ -20,7 +20,7 @@ __all__ = ["convert"]
     "--to",
     "form",
     type=click.Choice(["crosstab", "long"]),
-    help="What TARGET holds [default: a crosstab from long ratings or with --users/--items, else long ratings].",
+    help="What TARGET holds [default: a crosstab in a workbook or with --users/--items, else long ratings].",
 )
 @reading_flags
 @size_flags
@@ -39,10 +39,11 @@ def convert(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Convert the ratings in SOURCE to TARGET, whose suffix says its kind.
+    """Convert the ratings in SOURCE to TARGET, whose suffix says its kind: .xlsx, .csv, .tsv, .txt or .parquet.
 
     \b
     xlcollab convert ratings.csv crosstab.xlsx --users 15 --items 15
+    xlcollab convert crosstab.xlsx ratings.csv
     """
     from xlcollab.atomic import check_target
     from xlcollab.rating_files import write_ratings
@@ -50,8 +51,7 @@ def convert(
     check_target(target, force=force)
     ratings = read(source, pick(flags), n_users, n_items)
     if form is None:
-        was_long = ratings.source is None or ratings.source.kind == "long"
-        form = "crosstab" if n_users or n_items or was_long else "long"
+        form = "crosstab" if n_users or n_items or target.suffix.lower() == ".xlsx" else "long"
     write_ratings(ratings, target, form=form, force=force)
     if as_json:
         sizes = {"users": ratings.n_users, "items": ratings.n_items, "ratings": len(ratings)}
