@@ -243,3 +243,7 @@ class TestFactors:
         np.testing.assert_allclose(table[1], table[users].mean(axis=0))
         np.testing.assert_allclose(table[:, 2], table[:, items].mean(axis=1))
         np.testing.assert_allclose(table[users][:, items], predict_all(model, f)[users][:, items])
+
+
+def test_the_name_says_the_range_to_the_cent():
+    assert Model(2, y_range=(119.5, 900000.5)).name == "dot, 2 factors, range 119.5 to 900000.5"

@@ -342,7 +342,7 @@ class Fit:
         low, high = self.model.y_range or (-np.inf, np.inf)
         for label, value in zip(labels, values, strict=True):
             if not (isinstance(value, Real) and np.isfinite(value) and low <= value <= high):
-                within = "" if self.model.y_range is None else f" from {low:g} to {high:g}"
+                within = "" if self.model.y_range is None else f" from {low:.10g} to {high:.10g}"
                 raise RatingsError(
                     f"The rating with {kind} {label!r} is {value!r}; ratings are finite numbers{within}."
                 )

@@ -208,7 +208,7 @@ def _check(ratings: Ratings, model: Model) -> None:
     low, high = ratings.scale
     if low == high:
         every = f"All {len(ratings)} ratings are" if len(ratings) > 1 else "The only rating is"
-        raise FitError(f"{every} {low:g}: there is nothing to learn. Check what was read.")
+        raise FitError(f"{every} {low:.10g}: there is nothing to learn. Check what was read.")
     if max(-low, high) > _LARGEST:
         raise FitError(
             f"The ratings go from {low:g} to {high:g}: squares of ratings beyond ±{_LARGEST:g} cannot be summed."
@@ -220,8 +220,8 @@ def _check(ratings: Ratings, model: Model) -> None:
             at = int(outside[0])
             user, item = ratings.users[ratings.user_idx[at]], ratings.items[ratings.item_idx[at]]
             raise OptionError(
-                f"User {user!r} rated item {item!r} {ratings.values[at]:g}, outside the y_range"
-                f" {model.y_range[0]:g} to {model.y_range[1]:g}. Widen it to {low:g} to {high:g} at the least."
+                f"User {user!r} rated item {item!r} {ratings.values[at]:.10g}, outside the y_range"
+                f" {model.y_range[0]:.10g} to {model.y_range[1]:.10g}. Widen it to {low:.10g} to {high:.10g} at the least."
             )
 
 

@@ -59,7 +59,7 @@ class Model:
         """The model in a few words: ``dot, 5 factors`` or ``bias, 50 factors, range 0 to 5.5``."""
         words = ["bias" if self.biased else "dot", f"{self.n_factors} factor{'' if self.n_factors == 1 else 's'}"]
         if self.y_range is not None:
-            words.append(f"range {self.y_range[0]:g} to {self.y_range[1]:g}")
+            words.append(f"range {self.y_range[0]:.10g} to {self.y_range[1]:.10g}")
         return ", ".join(words)
 
     def free_parameters(self, m: int, n: int) -> int:

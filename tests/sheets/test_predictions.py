@@ -172,8 +172,9 @@ def test_long_names_that_run_upwards_are_shortened_where_they_begin_to_be_cut(
     fit: Make, ratings: Make, report: Make
 ) -> None:
     bare = ratings()
-    names = dict.fromkeys(bare.items, "A name of more than thirty signs")
+    long = "A name of far more signs than two lines of thirty hold"
+    names = dict.fromkeys(bare.items, long)
     book = Workbook.open(report(fit(bare.with_names(item_names=names), MODEL)).path)
-    assert book.sheet("Predictions").cells[7, 2].value == "A name of more than thirty si…"
-    assert book.sheet("torch").cells[17, 6].value == "A name of more than thirty si…"
-    assert "A name of more than thirty signs" in {cell.value for cell in book.sheet("Recommendations").cells.values()}
+    assert book.sheet("Predictions").cells[7, 2].value == "A name of far more signs than two lines of thirty…"
+    assert book.sheet("torch").cells[17, 6].value == "A name of far more signs than two lines of thirty…"
+    assert long in {cell.value for cell in book.sheet("Recommendations").cells.values()}

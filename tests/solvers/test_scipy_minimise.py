@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from contracts import SolverContract, some_ratings
 
@@ -131,6 +132,15 @@ class TestTables:
         made = fit(ratings, Model(3, biased), solver="scipy")
         assert made.rmse == pytest.approx(np.sqrt(np.sum(rest**2) / table.size))
         assert made.message == "Minimum found: the table has no blanks, so it is the least there is."
+
+    @pytest.mark.filterwarnings("ignore::xlcollab.errors.TooManyFactorsWarning")
+    def test_with_blanks_are_not_said_to_have_none(self):
+        table = np.random.default_rng(4).normal(3, 1, (12, 8))
+        table[9:, 2:] = np.nan  # three users with no more ratings than factors, who are fitted exactly
+        made = fit(Ratings.from_crosstab_frame(pd.DataFrame(table)), Model(2), solver="scipy")
+        rest = np.linalg.svd(table[:9])[1][2:]
+        assert made.rmse == pytest.approx(np.sqrt(np.sum(rest**2) / np.isfinite(table).sum()))
+        assert made.message.startswith("Minimum found: without those who are hit exactly the table has no blanks, so")
 
     @pytest.mark.parametrize("shape", [(1, 8), (8, 1), (3, 3), (4, 30)])
     @pytest.mark.parametrize("model", [Model(5), Model(5, biased=True)])

@@ -66,15 +66,20 @@ class Columns:
         """
         title = key if title is None else title
         formulas = repeat(formula) if formula is None or isinstance(formula, str) else formula
+        values = list(values)
+        if style.number_format is not None:
+            numbers = [value for value in values if isinstance(value, int | float)]
+            width = max(width, theme.number_width(numbers and [min(numbers), max(numbers)], style))
         width = theme.fitting_width([str(title)], width, 60)
-        self.columns[key] = _Column(title, formulas, list(values), style, width)
+        self.columns[key] = _Column(title, formulas, values, style, width)
 
     def add_labels(
         self, kind: str, labels: Sequence[Label], names: Mapping[Label, str], positions: Sequence[int], least: float = 8
     ) -> None:
         """The labels at these positions as ``kind``, and their names, if there are any, as ``kind name``."""
-        width = theme.fitting_width([theme.label_text(label) for label in labels], least, theme.WIDEST)
-        self.add(kind, [labels[position] for position in positions], theme.LABEL, width=width)
+        width = theme.fitting_width([theme.label_text(label) + " " for label in labels], least, theme.WIDEST)
+        style = theme.LABEL_TEXT if any(isinstance(label, str) for label in labels) else theme.LABEL
+        self.add(kind, [labels[position] for position in positions], style, width=width)
         if names:
             width = theme.fitting_width(names.values(), 12, 40)
             shown = [names.get(labels[position], "") for position in positions]

@@ -17,6 +17,7 @@ from xlcollab.sheets.columns import Columns
 from xlcollab.sheets.evaluation import Evaluation
 from xlcollab.sheets.filled import LEVEL
 from xlcollab.sheets.held_out import HeldOut, Measured
+from xlcollab.sheets.looks import Looks
 from xlcollab.sheets.mirror import model_name
 from xlcollab.xlsx.cells import Area, address, qualified, quote_sheet
 from xlcollab.xlsx.charts import Chart, Series
@@ -54,13 +55,15 @@ def compare_sheet(held_out: HeldOut, name: str, evaluation: Evaluation | None) -
     n = len(held_out.ratings)
     sheet.cell(2, 1, f"The fits on the same {n:,} held-out ratings, which none of them was fitted to.", theme.SUBTITLE)
     sheet.cell(3, 1, "Less is better. A small error on fitted ratings alone promises nothing.", theme.NOTE)
+    looks = held_out.fits[0].mirror.looks
+    error = looks.error
     table = Columns(_HEADER_ROW)
     table.add("fit", [row.fit for row in rows], theme.TEXT, width=14)
     table.add("model", [row.model for row in rows], theme.TEXT, width=36)
     for title, cells, style in (
-        (_FITTED, [row.fitted for row in rows], theme.ERROR),
-        (_HELD_OUT, [row.held_out for row in rows], theme.ERROR),
-        (_MAE, [row.mae for row in rows], theme.ERROR),
+        (_FITTED, [row.fitted for row in rows], error),
+        (_HELD_OUT, [row.held_out for row in rows], error),
+        (_MAE, [row.mae for row in rows], error),
         (_INSIDE, [row.inside for row in rows], theme.SHARE),
     ):
         formulas, values = [cell.formula for cell in cells], [cell.value for cell in cells]
@@ -70,7 +73,7 @@ def compare_sheet(held_out: HeldOut, name: str, evaluation: Evaluation | None) -
     best = table.area(_HELD_OUT)
     sheet.highlight(best, f"{address(best.first_row, best.first_col)}=MIN({best.absolute})", theme.GOOD)
     top = best.last_row + 2
-    sheet.chart(Area(top, 1, top + _CHART_ROWS - 1, len(table.columns)), _chart(name, table, rows))
+    sheet.chart(Area(top, 1, top + _CHART_ROWS - 1, len(table.columns)), _chart(name, table, rows, looks))
     sheet.freeze(table.first_row, 2)
     sheet.print_setup(landscape=True)
     return sheet
@@ -121,7 +124,7 @@ def _mean_row(held_out: HeldOut, evaluation: Evaluation | None) -> _Row:
     )
 
 
-def _chart(sheet: str, table: Columns, rows: Sequence[_Row]) -> Chart:
+def _chart(sheet: str, table: Columns, rows: Sequence[_Row], looks: Looks) -> Chart:
     fits = [row.fit for row in rows]
     series = []
     for key, cells in ((_FITTED, [row.fitted for row in rows]), (_HELD_OUT, [row.held_out for row in rows])):
@@ -135,7 +138,7 @@ def _chart(sheet: str, table: Columns, rows: Sequence[_Row]) -> Chart:
                 y_ref=reference,
                 y_cache=[cell.value for cell in cells],
                 label_ref=reference,
-                labels=[f"{cell.value:.4f}" for cell in cells],
+                labels=[f"{cell.value:.{looks.decimals + 2}f}" for cell in cells],
             )
         )
     errors = ", ".join(f"{row.fit} {row.held_out.value:.4f}" for row in rows)
@@ -145,5 +148,5 @@ def _chart(sheet: str, table: Columns, rows: Sequence[_Row]) -> Chart:
         series=series,
         alt_text=f"Bars of each fit's error on the ratings it was fitted to and on held-out ones. Held out: {errors}.",
         y_title="RMSE",
-        y_format="0.0",
+        y_format=looks.axis,
     )

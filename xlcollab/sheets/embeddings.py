@@ -16,7 +16,7 @@ from xlcollab.sheets import theme
 from xlcollab.sheets.columns import Columns
 from xlcollab.sheets.mirror import Mirror
 from xlcollab.xlsx.cells import Area
-from xlcollab.xlsx.newsheet import NewSheet
+from xlcollab.xlsx.newsheet import NewSheet, Style
 
 if TYPE_CHECKING:
     from xlcollab.ratings import Label
@@ -46,7 +46,7 @@ def embeddings_sheet(mirror: Mirror, name: str) -> NewSheet:
     table.put(sheet)
     for kind in ("user", "item"):
         sheet.cell(_GROUP_ROW, table.number(f"{kind} 1"), f"{kind} vector", theme.GROUP)
-    _add_rmse(sheet, table)
+    _add_rmse(sheet, table, mirror.looks.objective)
     theme.color_by_rating(sheet, [table.area(key) for key in ("rating", "prediction")], fit.ratings.scale)
     sheet.freeze(table.first_row, table.number("rating") + 1)
     sheet.print_setup(landscape=True, title_rows=(_GROUP_ROW, _HEADER_ROW))
@@ -76,12 +76,13 @@ def _add_ratings(table: Columns, mirror: Mirror, n: int) -> None:
     ratings, layout, prefix = mirror.fit.ratings, mirror.layout, mirror.formulas.prefix
     users, items = ratings.user_idx[:n].tolist(), ratings.item_idx[:n].tolist()
     table.add_labels("user", ratings.users, ratings.user_names, users)
-    table.add_labels("item", ratings.items, ratings.item_names, items)
+    # The RMSE stands above the items.
+    table.add_labels("item", ratings.items, ratings.item_names, items, least=max(8, mirror.looks.width))
     user, item = _positions(table, mirror)
     table.add("user row", [position + 1 for position in users], theme.POSITION, formula=user)
     table.add("item column", [position + 1 for position in items], theme.POSITION, formula=item)
     formula = f"INDEX({prefix}{layout.ratings.absolute},{table.ref('user row')},{table.ref('item column')})"
-    table.add("rating", ratings.values[:n].tolist(), theme.RATING, formula=formula)
+    table.add("rating", ratings.values[:n].tolist(), mirror.looks.rating, formula=formula)
 
 
 def _positions(table: Columns, mirror: Mirror) -> list[str | None]:
@@ -133,14 +134,14 @@ def _add_results(table: Columns, mirror: Mirror, n: int) -> None:
         terms += [table.ref("user bias"), table.ref("item bias")]
     predicted = mirror.predicted[ratings.user_idx[:n], ratings.item_idx[:n]]
     squared = (ratings.values[:n] - predicted) ** 2
-    table.add("prediction", predicted.tolist(), theme.FITTED, formula=mirror.formulas.linked(terms))
+    table.add("prediction", predicted.tolist(), mirror.looks.fitted, formula=mirror.formulas.linked(terms))
     difference = f"({table.ref('rating')}-{table.ref('prediction')})^2"
-    table.add("squared error", squared.tolist(), theme.ERROR, formula=difference)
+    table.add("squared error", squared.tolist(), mirror.looks.error, formula=difference)
 
 
-def _add_rmse(sheet: NewSheet, table: Columns) -> None:
+def _add_rmse(sheet: NewSheet, table: Columns, look: Style) -> None:
     """√ of the mean of the squared errors in the table, above it."""
     squared = np.asarray(table.columns["squared error"].values, dtype=float)
     sheet.cell(_RMSE_ROW, 1, "RMSE", theme.KEY)
     formula = f"SQRT(AVERAGE({table.area('squared error').ref}))"
-    sheet.formula(_RMSE_ROW, 2, formula, float(np.sqrt(squared.mean())), theme.OBJECTIVE)
+    sheet.formula(_RMSE_ROW, 2, formula, float(np.sqrt(squared.mean())), look)

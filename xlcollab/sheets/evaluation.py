@@ -50,7 +50,7 @@ class Evaluation:
         ratings = self.held_out.ratings
         table.add_labels("user", ratings.users, ratings.user_names, ratings.user_idx.tolist())
         table.add_labels("item", ratings.items, ratings.item_names, ratings.item_idx.tolist())
-        table.add("actual", ratings.values.tolist(), theme.RATING)
+        table.add("actual", ratings.values.tolist(), self.held_out.shown.mirror.looks.rating)
         for one in self.held_out.fits:
             self._add_fit(table, one)
         return table
@@ -85,26 +85,32 @@ class Evaluation:
                 formulas.prediction(user, item) if known else None
                 for user, item, known in zip(users, items, one.known, strict=True)
             ]
-        predicted, error = _key(one, "predicted"), _key(one, "error")
+        predicted, error, looks = _key(one, "predicted"), _key(one, "error"), one.mirror.looks
         within = [_within(one, text) for text in model]
         table.add(
-            predicted, one.predicted.tolist(), theme.PREDICTED_PLAIN, formula=within, title="predicted", width=9.5
+            predicted,
+            one.predicted.tolist(),
+            looks.predicted_plain,
+            formula=within,
+            title="predicted",
+            width=9.5,
         )
         difference = f"{table.ref(predicted)}-{table.ref('actual')}" if live else None
         values = (one.predicted - self.held_out.ratings.values).tolist()
-        table.add(error, values, theme.DIFFERENCE, formula=difference, title="error", width=7.5)
+        table.add(error, values, looks.difference, formula=difference, title="error", width=7.5)
         if one.has_intervals:
             self._add_intervals(table, one, model)
 
     def _add_intervals(self, table: Columns, one: Measured, model: Sequence[str | None]) -> None:
-        table.add(_key(one, "sd"), _plain(one.sd), theme.DEVIATION, title="sd", width=7.5)
+        looks = one.mirror.looks
+        table.add(_key(one, "sd"), _plain(one.sd), looks.deviation, title="sd", width=7.5)
         sd = table.ref(_key(one, "sd"))
         for level in LEVELS:
             for end, column, values in zip(("low", "high"), (_BELOW, _ABOVE), one.interval(level), strict=True):
                 z = absolute(*self.calibration(one, level, column))
                 formulas = [_within(one, text and f"{text}+{z}*{sd}") for text in model]
                 name = f"{level:.0%} {end}"
-                table.add(_key(one, name), _plain(values), theme.INTERVAL, formula=formulas, title=name, width=9)
+                table.add(_key(one, name), _plain(values), looks.interval, formula=formulas, title=name, width=9)
 
 
 def evaluation_sheet(evaluation: Evaluation) -> NewSheet:
@@ -161,9 +167,9 @@ def _add_scale(sheet: NewSheet, held_out: HeldOut) -> None:
     sheet.cell(_SCALE_ROW, 1, "Scale", theme.KEY)
     for column, name, value in zip((2, 3), ("MIN", "MAX"), mirror.fit.ratings.scale, strict=True):
         if on_sheet:
-            sheet.formula(_SCALE_ROW, column, f"{name}({known})", value, theme.RATING)
+            sheet.formula(_SCALE_ROW, column, f"{name}({known})", value, mirror.looks.rating)
         else:
-            sheet.cell(_SCALE_ROW, column, value, theme.RATING)
+            sheet.cell(_SCALE_ROW, column, value, mirror.looks.rating)
 
 
 def _add_calibration(sheet: NewSheet, evaluation: Evaluation, one: Measured) -> None:
@@ -218,6 +224,6 @@ def _chart(evaluation: Evaluation) -> Chart:
         y_title="predicted",
         x_range=(low, high),
         y_range=(low, high) if one.mirror.fit.clip else (None, None),
-        x_format="0.0",
-        y_format="0.0",
+        x_format=one.mirror.looks.axis,
+        y_format=one.mirror.looks.axis,
     )

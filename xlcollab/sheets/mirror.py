@@ -21,6 +21,7 @@ from xlcollab.excel_solver.names import minimise_model, solver_names
 from xlcollab.sheets import theme
 from xlcollab.sheets.formulas import ModelFormulas
 from xlcollab.sheets.layout import MirrorLayout, rectangles
+from xlcollab.sheets.looks import Looks
 from xlcollab.xlsx.cells import address, quote_sheet
 from xlcollab.xlsx.newsheet import NewSheet
 
@@ -53,6 +54,11 @@ class Mirror:
     def formulas(self) -> ModelFormulas:
         """Formula texts for other sheets, which name this one."""
         return ModelFormulas(self.layout, self.fit.mean != 0.0, self.sheet)
+
+    @cached_property
+    def looks(self) -> Looks:
+        """How ratings, predictions and errors are shown."""
+        return Looks.of(self.fit.ratings)
 
     @cached_property
     def known(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -96,7 +102,9 @@ def mirror_sheet(mirror: Mirror, home: str) -> NewSheet:
     _notes(sheet, mirror, home)
     left = layout.label_column - 1
     sheet.width(1, left, _left_width(mirror) / left)
-    sheet.width(layout.first_column, layout.last_column, max(6.5, _number_width(fit.factors.item_factors)))
+    sheet.width(
+        layout.first_column, layout.last_column, max(mirror.looks.width, _number_width(fit.factors.item_factors))
+    )
     # Twenty factors left of the labels would leave no room to scroll in.
     sheet.freeze(2, layout.first_column if fit.model.n_factors <= 6 else 1)
     sheet.print_setup(landscape=True, title_rows=(1, 1))
@@ -109,7 +117,8 @@ def mirror_sheet(mirror: Mirror, home: str) -> NewSheet:
 
 def _left_width(mirror: Mirror) -> float:
     """The width of the columns left of the labels, all together."""
-    each = max(7.5, _number_width(mirror.fit.factors.user_factors))
+    ends = mirror.fit.model.y_range or ()
+    each = max(7.5, _number_width(mirror.fit.factors.user_factors), theme.number_width(ends, theme.PARAMETER))
     return max(_NOTES_WIDTH, each * (mirror.layout.label_column - 1))
 
 
@@ -130,13 +139,13 @@ def _labels(sheet: NewSheet, mirror: Mirror) -> None:
         if header.rotation:
             sheet.height(row, theme.tilted_height(items))
     for row in (2, layout.first_user_row):
-        sheet.block(row, column, ([label] for label in ratings.users), theme.HEADER_USER)
+        sheet.block(row, column, ([label] for label in ratings.users), theme.user_header(ratings.users))
     users = [theme.label_text(label) for label in ratings.users]
     sheet.width(
         column, column, theme.fitting_width([*users, f"{ratings.user_title} \\ {ratings.item_title}"], 8, theme.WIDEST)
     )
     if ratings.item_names:
-        names = [theme.shortened(ratings.item_names.get(label, "")) for label in ratings.items]
+        names = [theme.shortened(ratings.item_names.get(label, ""), theme.TWO_LINES) for label in ratings.items]
         sheet.block(layout.item_names_row, first, [names], theme.NAME_TILTED)
         sheet.height(layout.item_names_row, theme.tilted_height(names))
     if ratings.user_names:
@@ -150,7 +159,8 @@ def _ratings(sheet: NewSheet, mirror: Mirror) -> None:
     layout, ratings = mirror.layout, mirror.fit.ratings
     rows = _rows(ratings.dense(), mirror.known)
     # A rating typed into a blank looks like the others; on a large sheet a million blanks need no style.
-    style = theme.RATING if mirror.live else lambda row, column: theme.RATING if mirror.known[row, column] else None
+    look = mirror.looks.rating
+    style = look if mirror.live else lambda row, column: look if mirror.known[row, column] else None
     sheet.block(layout.ratings.first_row, layout.ratings.first_col, rows, style)
     theme.color_by_rating(sheet, layout.ratings, ratings.scale)
 
@@ -194,20 +204,20 @@ def _predictions(sheet: NewSheet, mirror: Mirror) -> None:
         rows = (
             list(zip(formulas.guarded_row(user), guarded[user].tolist(), strict=True)) for user in range(len(known))
         )
-        sheet.formulas(area.first_row, area.first_col, rows, theme.FITTED)
+        sheet.formulas(area.first_row, area.first_col, rows, mirror.looks.fitted)
     else:
         sheet.block(
             area.first_row,
             area.first_col,
             _rows(mirror.predicted, known),
-            lambda row, column: theme.FITTED if known[row, column] else None,
+            lambda row, column: mirror.looks.fitted if known[row, column] else None,
         )
     # Blanks predict 0, which is no rating and takes no colour.
     colored = rectangles(known.tolist(), area.first_row, area.first_col) if mirror.live else [area]
     if len(colored) <= _MOST_COLORED_AREAS:
         theme.color_by_rating(sheet, colored, fit.ratings.scale)
     row, column = layout.rmse
-    sheet.formula(row, column, formulas.rmse(), fit.rmse, theme.OBJECTIVE)
+    sheet.formula(row, column, formulas.rmse(), fit.rmse, mirror.looks.objective)
     sheet.cell(row, column - 1, "RMSE", theme.AXIS)
 
 

@@ -55,9 +55,11 @@ def _heading(sheet: NewSheet, filled: Filled) -> None:
     theme.title(sheet, "Predictions")
     live = "" if filled.live else " Values as fitted: too many cells for live formulas."
     sheet.cell(2, 1, f"Blanks filled by {fit_title(fit)}.{live}", theme.SUBTITLE)
-    samples: list[tuple[Style, float, str]] = [(theme.RATING, 4.0, "known"), (theme.PREDICTED, 3.87, "predicted")]
+    looks = mirror.looks
+    samples = [(looks.rating, round(looks.sample(0.75), looks.given), "known")]
+    samples.append((looks.predicted, looks.sample(0.7175), "predicted"))
     if fit.valid is not None:
-        samples.append((theme.HELD_OUT, 3.0, "held out"))
+        samples.append((looks.held_out, round(looks.sample(0.5), looks.given), "held out"))
     sheet.cell(3, 1, "Legend", theme.KEY)
     for position, (style, value, word) in enumerate(samples):
         sheet.cell(3, first + 3 * position, value, style)
@@ -66,9 +68,9 @@ def _heading(sheet: NewSheet, filled: Filled) -> None:
         known = f"{mirror.formulas.prefix}{mirror.layout.ratings.ref}"
         low, high = fit.clip_range
         sheet.cell(4, 1, "Scale", theme.KEY)
-        sheet.formula(*filled.lowest, f"MIN({known})", low, theme.RATING)
+        sheet.formula(*filled.lowest, f"MIN({known})", low, looks.rating)
         sheet.cell(4, first + 1, "to", theme.CENTRED)
-        sheet.formula(*filled.highest, f"MAX({known})", high, theme.RATING)
+        sheet.formula(*filled.highest, f"MAX({known})", high, looks.rating)
     if filled.has_companions:
         below, above = fit.bounds.reach(LEVEL)
         sheet.cell(5, 1, f"{LEVEL:.0%} interval", theme.KEY)
@@ -82,7 +84,7 @@ def _widths(sheet: NewSheet, filled: Filled) -> None:
     ratings, layout = filled.mirror.fit.ratings, filled.layout
     users = [theme.label_text(label) for label in ratings.users]
     sheet.width(1, 1, theme.fitting_width([*users, f"{ratings.user_title} \\ {ratings.item_title}"], 8, theme.WIDEST))
-    sheet.width(layout.first_column, layout.values.last_col, 6.5)
+    sheet.width(layout.first_column, layout.values.last_col, filled.mirror.looks.width)
     if ratings.user_names:
         sheet.width(2, 2, theme.fitting_width(ratings.user_names.values(), 8, 40))
 
@@ -96,9 +98,9 @@ def _labels(sheet: NewSheet, filled: Filled, layout: TableLayout) -> None:
     sheet.block(layout.label_row, layout.first_column, [ratings.items], header)
     if header.rotation:
         sheet.height(layout.label_row, theme.tilted_height(items))
-    sheet.block(layout.first_row, 1, ([label] for label in ratings.users), theme.HEADER_USER)
+    sheet.block(layout.first_row, 1, ([label] for label in ratings.users), theme.user_header(ratings.users))
     if layout.item_names:
-        names = [theme.shortened(ratings.item_names.get(label, "")) for label in ratings.items]
+        names = [theme.shortened(ratings.item_names.get(label, ""), theme.TWO_LINES) for label in ratings.items]
         sheet.block(layout.label_row - 1, layout.first_column, [names], theme.HEADER_NAME_TILTED)
         sheet.height(layout.label_row - 1, theme.tilted_height(names))
     if layout.user_names:
@@ -131,9 +133,10 @@ def _within_scale(filled: Filled, formula: str) -> str:
 
 def _looks(filled: Filled) -> Callable[[int, int], Style]:
     """The look of each cell, by its position in the table."""
-    looks = (theme.PREDICTED, theme.RATING, theme.HELD_OUT)
+    looks = filled.mirror.looks
+    styles = (looks.predicted, looks.rating, looks.held_out)
     kind = np.where(filled.mirror.known, 1, np.where(filled.blank, 0, 2)).tolist()
-    return lambda row, column: looks[kind[row][column]]
+    return lambda row, column: styles[kind[row][column]]
 
 
 def _companions(sheet: NewSheet, filled: Filled) -> list[Area]:
@@ -141,6 +144,7 @@ def _companions(sheet: NewSheet, filled: Filled) -> list[Area]:
     pairs = np.nonzero(filled.blank)
     users, items = pairs[0].astype(np.int32), pairs[1].astype(np.int32)
     low, high = filled.interval(users, items)
+    looks = filled.mirror.looks
     captions = {
         "low": ("Low end of the interval", low, filled.below),
         "high": ("High end of the interval", high, filled.above),
@@ -153,9 +157,9 @@ def _companions(sheet: NewSheet, filled: Filled) -> list[Area]:
         numbers = scattered(filled.blank, values)
         area = layout.values
         if reach:
-            sheet.formulas(area.first_row, area.first_col, _end_rows(filled, numbers, reach), theme.INTERVAL)
+            sheet.formulas(area.first_row, area.first_col, _end_rows(filled, numbers, reach), looks.interval)
         else:
-            sheet.block(area.first_row, area.first_col, numbers, theme.DEVIATION)
+            sheet.block(area.first_row, area.first_col, numbers, looks.deviation)
     return [filled.companions[name].values for name in ("low", "high")]
 
 

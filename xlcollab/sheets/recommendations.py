@@ -120,6 +120,7 @@ def _add_values(table: Columns, filled: Filled, best: _Best) -> list[str]:
             f"{prefix}{address(row + user, column + item)}"
             for user, item in zip(best.users.tolist(), best.items.tolist(), strict=True)
         ]
-        style, width = (theme.PREDICTED_PLAIN, 13) if key == "predicted" else (theme.INTERVAL, 9)
+        looks = filled.mirror.looks
+        style, width = (looks.predicted_plain, 13) if key == "predicted" else (looks.interval, 9)
         table.add(key, values.tolist(), style, formula=places if filled.live else None, width=width)
     return list(numbers)

@@ -93,7 +93,7 @@ def _source(sheet: NewSheet, summary: Summary, row: int) -> int:
     if held_out:
         facts.append(("Held out", held_out, theme.FACT_COUNT))
     facts += [
-        ("Scale", f"{low:g} to {high:g}", theme.FACT),
+        ("Scale", f"{low:.10g} to {high:.10g}", theme.FACT),
         ("Mean rating", ratings.mean, theme.FACT_MEAN),
         ("Written", summary.created.replace(microsecond=0), theme.FACT_TIME),
     ]
@@ -136,13 +136,13 @@ def _fits(sheet: NewSheet, summary: Summary, row: int) -> int:
 
 def _lines(summary: Summary, row: int) -> Iterator[_Line]:
     """The lines of the comparison, the first of which stands in ``row``."""
-    fits = [mirror.fit for mirror in summary.mirrors]
+    fits, error = [mirror.fit for mirror in summary.mirrors], summary.mirrors[0].looks.fact_error
     held_out = any(fit.valid is not None for fit in fits)
     first = [
         _Line("Solver", [fit.solver for fit in fits], theme.FACT),
         _Line("Model", [model_name(fit) for fit in fits], theme.FACT),
         _Line("Penalised", ["yes" if fit.penalised else "no" for fit in fits], theme.FACT),
-        _Line("RMSE, as reported", [fit.rmse for fit in fits], theme.FACT_ERROR),
+        _Line("RMSE, as reported", [fit.rmse for fit in fits], error),
     ]
     yield from first
     reported = row + len(first) - 1
@@ -150,7 +150,7 @@ def _lines(summary: Summary, row: int) -> Iterator[_Line]:
         (mirror.formulas.cell(mirror.layout.rmse), mirror.fit.rmse) if there else "not on a sheet"
         for mirror, there in zip(summary.mirrors, summary.on_sheet, strict=True)
     ]
-    yield _Line("RMSE, on its sheet", live, theme.FACT_ERROR)
+    yield _Line("RMSE, on its sheet", live, error)
     yield _Line(
         "Check",
         [
@@ -165,8 +165,8 @@ def _lines(summary: Summary, row: int) -> Iterator[_Line]:
         theme.FACT,
     )
     if held_out:
-        yield _Line("RMSE, held out", [fit.valid_rmse for fit in fits], theme.FACT_ERROR)
-    yield _Line("Mean absolute error", [fit.mae for fit in fits], theme.FACT_ERROR)
+        yield _Line("RMSE, held out", [fit.valid_rmse for fit in fits], error)
+    yield _Line("Mean absolute error", [fit.mae for fit in fits], error)
     yield _Line("Changing cells", [_changing(mirror) for mirror in summary.mirrors], theme.FACT_COUNT)
     yield _Line("Iterations", [fit.iterations for fit in fits], theme.FACT_COUNT)
     yield _Line("Seconds", [fit.seconds for fit in fits], theme.FACT_SECONDS)
@@ -197,17 +197,18 @@ def _sheets(sheet: NewSheet, summary: Summary, row: int) -> int:
 
 def _legend(sheet: NewSheet, summary: Summary, row: int) -> int:
     row = _section(sheet, summary, row, "Legend")
-    low, high = summary.mirrors[0].fit.ratings.scale
+    looks = summary.mirrors[0].looks
+    low, high = looks.low, looks.high
     kinds: list[tuple[Style, float, str]] = [
-        (theme.RATING, high, "A known rating, coloured from orange (lowest) through white to blue (highest)"),
+        (looks.rating, high, "A known rating, coloured from orange (lowest) through white to blue (highest)"),
         (theme.CHANGING, 0.123, "A changing cell: a factor or bias, which Solver may change"),
-        (theme.FITTED, (low + high) / 2, "A prediction for a known rating, calculated from the changing cells"),
-        (theme.FITTED, 0.0, "A blank: not rated, so that it adds nothing to the RMSE"),
-        (theme.PREDICTED, high - 0.13, "A prediction for a blank"),
+        (looks.fitted, (low + high) / 2, "A prediction for a known rating, calculated from the changing cells"),
+        (looks.fitted, 0.0, "A blank: not rated, so that it adds nothing to the RMSE"),
+        (looks.predicted, looks.sample(0.9675), "A prediction for a blank"),
     ]
     if any(mirror.fit.valid is not None for mirror in summary.mirrors):
-        kinds.append((theme.HELD_OUT, high, "A rating that was held out: known, and not used for the fit"))
-    kinds.append((theme.OBJECTIVE, summary.mirrors[0].fit.rmse, "The objective cell: what Solver minimises"))
+        kinds.append((looks.held_out, high, "A rating that was held out: known, and not used for the fit"))
+    kinds.append((looks.objective, summary.mirrors[0].fit.rmse, "The objective cell: what Solver minimises"))
     first = row
     for style, value, meaning in kinds:
         sheet.cell(row, 1, value, style)

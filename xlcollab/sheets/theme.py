@@ -26,12 +26,17 @@ __all__ = [
     "header_over",
     "item_header",
     "label_text",
+    "number_width",
     "shortened",
     "tilted_height",
     "title",
+    "user_header",
     "with_line_above",
     "wrapped_height",
 ]
+
+TWO_LINES = 50
+"""Signs of a name that runs upwards in two lines."""
 
 WIDEST = 50.0
 """The widest that a column of labels gets: they are keys, and cannot be shortened as names are."""
@@ -55,15 +60,17 @@ LINK = Style(color="0B57A4", underline=True)
 HEADER = Style(bold=True, color=INK, fill=PANEL, bottom="thin", border_color=LINE, align="right")
 HEADER_TEXT = replace(HEADER, align="left")
 HEADER_ITEM = replace(HEADER, align="center")
-HEADER_TILTED = replace(HEADER, align="center", rotation=90)
+HEADER_TILTED = replace(HEADER, align="center", rotation=90, wrap=True)
 HEADER_USER = Style(bold=True, color=INK, fill=PANEL, align="right", indent=1, right="thin", border_color=LINE)
+HEADER_USER_TEXT = replace(HEADER_USER, align="left")
 CORNER = Style(color=MUTED, fill=PANEL, size=9, align="right", indent=1, right="thin", bottom="thin", border_color=LINE)
-HEADER_NAME_TILTED = Style(color=MUTED, align="center", valign="bottom", rotation=90)
+HEADER_NAME_TILTED = Style(color=MUTED, align="center", valign="bottom", rotation=90, wrap=True)
 NAME = Style(color=MUTED)
 BESIDE = Style(color=MUTED, indent=1)
 CENTRED = Style(color=MUTED, align="center")
-NAME_TILTED = Style(color=MUTED, align="center", valign="top", rotation=90)
+NAME_TILTED = Style(color=MUTED, align="center", valign="top", rotation=90, wrap=True)
 LABEL = Style(bold=True, color=INK, align="right")
+LABEL_TEXT = Style(bold=True, color=INK, align="left", indent=1)
 GROUP = Style(color=MUTED, size=9)
 AXIS = Style(color=MUTED, align="right", indent=1, size=9)
 AXIS_ABOVE = Style(color=MUTED, align="center", size=9, valign="bottom")
@@ -130,6 +137,11 @@ def item_header(items: Sequence[str]) -> Style:
     return HEADER_TILTED if any(display_width(text) > 7 for text in items) else HEADER_ITEM
 
 
+def user_header(users: Sequence[Label]) -> Style:
+    """The header of user rows: texts begin at the left, where a column too narrow for one shows its beginning."""
+    return HEADER_USER_TEXT if any(isinstance(label, str) for label in users) else HEADER_USER
+
+
 def header_over(style: Style) -> Style:
     """The header of a column whose cells look like this: text to the left, numbers as they are."""
     return replace(HEADER, align=style.align or "left", indent=style.indent)
@@ -164,6 +176,16 @@ def fitting_width(texts: Iterable[str], least: float, most: float) -> float:
     return min(most, max([least, *(display_width(text) + 1.5 for text in texts)]))
 
 
+def number_width(numbers: Iterable[float], style: Style) -> float:
+    """A column width in which these numbers can be read."""
+    ends = list(numbers)
+    if not ends:
+        return 0.0
+    code = (style.number_format or "0").partition(";")[0]
+    decimals = len(code.partition(".")[2])
+    return max(len(f"{end:,.{decimals}f}" if "," in code else f"{end:.{decimals}f}") for end in ends) + 0.5
+
+
 def wrapped_height(texts: Iterable[str], width: float) -> float:
     """A row height in points in which these texts can be read, each wrapped in a column of this width.
 
@@ -175,5 +197,5 @@ def wrapped_height(texts: Iterable[str], width: float) -> float:
 
 
 def tilted_height(texts: Iterable[str]) -> float:
-    """A row height in points for texts that run upwards, up to 30 signs of them (`shortened`)."""
+    """A row height in points for texts that run upwards, in lines of up to 30 signs; two lines go into a column."""
     return 12.0 + 5.6 * min(30.0, max((display_width(text) for text in texts), default=1.0))

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from xlcollab.sheets import theme
+from xlcollab.sheets.looks import Looks
 from xlcollab.sheets.mirror import fit_title
 from xlcollab.xlsx.cells import Area, qualified
 from xlcollab.xlsx.charts import OKABE_ITO, Chart, Series
@@ -60,11 +61,13 @@ def _thinned(records: Sequence[Record]) -> Sequence[Record]:
 def _table(sheet: NewSheet, fit: Fit, records: Sequence[Record], keys: list[str], column: int) -> None:
     sheet.cell(_TITLE_ROW, column, fit_title(fit), theme.HEADING)
     values = {key: [_number(record.get(key)) for record in records] for key in keys}
-    for offset, key in enumerate(keys, column):
+    styles = [_look(key, values[key], Looks.of(fit.ratings)) for key in keys]
+    for offset, (key, style) in enumerate(zip(keys, styles, strict=True), column):
         sheet.cell(_HEADER_ROW, offset, _words(key), theme.HEADER)
-        sheet.width(offset, offset, theme.fitting_width([_words(key)], 10, 20))
+        numbers = theme.number_width([value for value in values[key] if value is not None], style)
+        sheet.width(offset, offset, theme.fitting_width([_words(key)], max(10.0, numbers), 20))
     sheet.width(column + len(keys), column + len(keys), 3)
-    sheet.block(_FIRST_ROW, column, zip(*values.values(), strict=True), [_look(key, values[key]) for key in keys])
+    sheet.block(_FIRST_ROW, column, zip(*values.values(), strict=True), styles)
 
 
 def _chart(sheet: str, fit: Fit, records: Sequence[Record], keys: list[str], column: int) -> Chart | None:
@@ -98,7 +101,7 @@ def _chart(sheet: str, fit: Fit, records: Sequence[Record], keys: list[str], col
         x_title=keys[0],
         x_range=(0, _number(records[-1].get(keys[0]))),
         y_title="RMSE" if drawn[0].endswith("rmse") else "loss",
-        y_format="0.00",
+        y_format=Looks.of(fit.ratings).number,
         legend="bottom" if len(starts) == 1 else None,
     )
 
@@ -135,8 +138,8 @@ def _number(value: float | None) -> float | None:
     return int(value) if float(value).is_integer() else float(value)
 
 
-def _look(key: str, values: Sequence[float | None]) -> Style:
+def _look(key: str, values: Sequence[float | None], looks: Looks) -> Style:
     if key in ("time", "seconds"):
         return theme.SECONDS
     counted = all(value is None or isinstance(value, int) for value in values)
-    return theme.COUNT if counted and not key.endswith(("rmse", "loss")) else theme.ERROR
+    return theme.COUNT if counted and not key.endswith(("rmse", "loss")) else looks.error

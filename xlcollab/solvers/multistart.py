@@ -96,11 +96,11 @@ class Search:
 
         return report
 
-    def ending(self, beyond: float, *, proved: bool) -> tuple[Status, str]:
+    def ending(self, beyond: float, *, proof: str) -> tuple[Status, str]:
         """How it ended, and the sentence that says so.
 
-        ``beyond`` is how far the wildest prediction lies beyond the scale, in its widths; ``proved`` says that the
-        first start is known to be the global minimum.
+        ``beyond`` is how far the wildest prediction lies beyond the scale, in its widths; ``proof`` says why
+        the first start is the global minimum, and is empty where that is not known.
         """
         best, starts = self.best, len(self.found)
         least = f"the least of {starts} starts, reached by {self.reached}" if starts > 1 else "from one start"
@@ -113,7 +113,8 @@ class Search:
             return Status.UNBOUNDED, f"No minimum was found: the error keeps falling, {least}. {wild}"
         if not best.converged:
             return Status.LIMIT, f"The iteration limit came before a minimum: {least}."
-        if proved:
-            return Status.CONVERGED, "Minimum found: the table has no blanks, so it is the least there is."
+        wild = f" {wild}" if beyond > _WILD else ""
+        if proof:
+            return Status.CONVERGED, f"Minimum found: {proof}, so it is the least there is.{wild}"
         found = "Converged: further steps gain next to nothing" if best.slow else "Minimum found"
-        return Status.CONVERGED, f"{found}: {least}." + (f" {wild}" if beyond > _WILD else "")
+        return Status.CONVERGED, f"{found}: {least}.{wild}"

@@ -96,7 +96,7 @@ class ScipySolver:
         search.run()
         factors = task.answer(search.best.factors)
         beyond = 0.0 if penalty else overshoot(model, factors, ratings)
-        status, message = search.ending(beyond, proved=task.proved)
+        status, message = search.ending(beyond, proof=task.proof)
         return Solution(
             factors,
             status,
@@ -161,7 +161,7 @@ class _Task:
     pairs: tuple[IndexArray, IndexArray, FloatArray]  # the ratings that are fitted, positions counted within ``shape``
     shape: tuple[int, int]
     peeled: Peeled | None  # who was set aside; None under a penalty and for L-BFGS, which take everybody
-    proved: bool  # no blanks, so that the first start is the global minimum
+    proof: str  # why the first start is the global minimum; empty where that is not known
     start: Factors | None = None  # of all members, where a caller names one
 
     @classmethod
@@ -176,7 +176,7 @@ class _Task:
         limit = options.max_iterations or (300 if method == "l-bfgs-b" else 200)
         if method == "l-bfgs-b":
             way: Way = LBFGS(ratings, model, penalty=penalty, bias_penalty=bias_penalty, max_iterations=limit)
-            return cls(model, ratings, way, _effort(options, method, len(ratings)), pairs, shape, None, False)
+            return cls(model, ratings, way, _effort(options, method, len(ratings)), pairs, shape, None, "")
         peeled = None
         if penalty == 0:
             peeled = peel(pairs[0], pairs[1], shape, model.n_factors + model.biased)
@@ -194,9 +194,12 @@ class _Task:
             bias_penalty=bias_penalty,
             max_iterations=limit,
         )
-        proved = penalty == 0 and len(pairs[2]) == shape[0] * shape[1]
-        effort = _effort(options, method, 0 if proved else len(pairs[2]))
-        return cls(model, ratings, way, effort, pairs, shape, peeled, proved)
+        proof = ""
+        if penalty == 0 and len(pairs[2]) == shape[0] * shape[1]:
+            whole = shape == (ratings.n_users, ratings.n_items)
+            proof = "the table has no blanks" if whole else "without those who are hit exactly the table has no blanks"
+        effort = _effort(options, method, 0 if proof else len(pairs[2]))
+        return cls(model, ratings, way, effort, pairs, shape, peeled, proof)
 
     def first(self, generator: np.random.Generator, spread: float) -> Factors:
         """Factors to start from."""

@@ -58,7 +58,7 @@ class Network:
     def describe(self, model: Model) -> str:
         """In a few words: ``network, layers 100-50, range 0 to 5.5``."""
         layers = "-".join(str(width) for width in self.widths(model)) or "none"
-        y_range = "" if model.y_range is None else f", range {model.y_range[0]:g} to {model.y_range[1]:g}"
+        y_range = "" if model.y_range is None else f", range {model.y_range[0]:.10g} to {model.y_range[1]:.10g}"
         return f"network, layers {layers}{y_range}"
 
     def widths(self, model: Model) -> tuple[int, ...]:
