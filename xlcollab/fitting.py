@@ -221,7 +221,8 @@ def _check(ratings: Ratings, model: Model) -> None:
             user, item = ratings.users[ratings.user_idx[at]], ratings.items[ratings.item_idx[at]]
             raise OptionError(
                 f"User {user!r} rated item {item!r} {ratings.values[at]:.10g}, outside the y_range"
-                f" {model.y_range[0]:.10g} to {model.y_range[1]:.10g}. Widen it to {low:.10g} to {high:.10g} at the least."
+                f" {model.y_range[0]:.10g} to {model.y_range[1]:.10g}."
+                f" Widen it to {low:.10g} to {high:.10g} at the least."
             )
 
 

@@ -77,11 +77,8 @@ class Ratings:
 
     def __repr__(self) -> str:
         size = f"{self.n_users} users × {self.n_items} items, {len(self)} ratings"
-        return (
-            f"<Ratings: {size} from {self.scale[0]:.10g} to {self.scale[1]:.10g}>"
-            if len(self)
-            else f"<Ratings: {size}>"
-        )
+        scale = f" from {self.scale[0]:.10g} to {self.scale[1]:.10g}" if len(self) else ""
+        return f"<Ratings: {size}{scale}>"
 
     @property
     def n_users(self) -> int:
