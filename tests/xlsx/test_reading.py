@@ -95,12 +95,18 @@ def test_a_string_number_that_is_not_there_is_damage_named_by_cell(sheet_of: She
     assert (caught.value.sheet, caught.value.cell) == ("Sheet1", "B3")
 
 
+STYLE_1_IS_A_DATE = with_part(
+    "styles",
+    "styles.xml",
+    f'<styleSheet xmlns="{MAIN}"><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>',
+)
+
+
 def test_numbers_with_a_date_format_are_dates_and_keep_their_number(sheet_of: SheetOf) -> None:
-    styles = f'<styleSheet xmlns="{MAIN}"><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>'
     data = (
         '<row r="1"><c r="A1" s="1"><v>43890</v></c><c r="B1" s="1"><v>43890.75</v></c><c r="C1"><v>43890</v></c></row>'
     )
-    sheet = sheet_of(data, parts=with_part("styles", "styles.xml", styles))
+    sheet = sheet_of(data, parts=STYLE_1_IS_A_DATE)
     assert sheet.cells[1, 1].value == dt.date(2020, 2, 29)
     assert sheet.cells[1, 1].number == 43890
     assert sheet.cells[1, 2].value == dt.datetime(2020, 2, 29, 18)
@@ -249,3 +255,30 @@ def test_a_cell_that_is_not_listed_is_locked_or_not_by_its_row_then_its_column(t
         (2, 2): True,
         (2, 3): False,
     }
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {(1, 1): 2.5, (1, 2): 7.0, (2, 1): 41000.25, (2, 2): 3},
+        {(1, 1): 1e300, (1, 2): -1e15, (2, 1): 0, (2, 2): -0.0},
+        {(1, 1): 1, (1, 2): "text"},
+        {(1, 1): True, (2, 2): ErrorValue("#N/A")},
+        {(1, 1): None},
+        {(1, 1): 5, (7, 7): 6},
+    ],
+)
+def test_after_a_patch_a_sheet_reads_as_its_part_does(
+    raw_book: Callable[..., Path], tmp_path: Path, values: dict[tuple[int, int], object]
+) -> None:
+    cells = '<row r="1"><c r="A1"><f>B1*2</f><v>2</v></c><c r="B1"><v>1</v></c></row>'
+    cells += '<row r="2"><c r="A2" s="1"><v>40000</v></c><c r="B2" t="str"><f>"x"</f><v>x</v></c></row>'
+    book = Workbook.open(raw_book(cells, parts=STYLE_1_IS_A_DATE))
+    sheet = book.sheets[0]
+    assert (sheet.cells[1, 1].value, sheet.used) == (2, Area.parse("A1:B2"))
+    sheet.patch(values)  # type: ignore[arg-type]
+    book.save(tmp_path / "patched.xlsx")
+    saved = Workbook.open(tmp_path / "patched.xlsx").sheets[0]
+    assert sheet.cells == saved.cells
+    assert [type(cell.value) for cell in sheet.cells.values()] == [type(cell.value) for cell in saved.cells.values()]
+    assert sheet.used == saved.used

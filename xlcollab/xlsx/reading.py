@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,6 +25,18 @@ class SheetCells:
 
     cells: dict[tuple[int, int], Cell]
     array_areas: list[Area]
+
+    def take(self, values: Mapping[tuple[int, int], CellValue], reader: CellReader) -> bool:
+        """Follow a patch of the part, if it puts numbers into cells that stand in it; whether it does."""
+        new: dict[tuple[int, int], Cell] = {}
+        for place, value in values.items():
+            old = self.cells.get(place)
+            if old is None or isinstance(value, bool) or not isinstance(value, (int, float)):
+                return False
+            whole = float(value).is_integer() and abs(value) < 1e15  # what a reader makes of the digits
+            new[place] = reader.number(int(value) if whole else float(value), old.formula, old.style)
+        self.cells.update(new)
+        return True
 
 
 @dataclass(frozen=True)
@@ -46,9 +58,7 @@ class CellReader:
             number = _number(text)
             if isinstance(number, str):
                 return Cell(number, formula, style)
-            if style in self.date_styles:
-                return Cell(to_date(number, self.date1904), formula, style, number)
-            return Cell(number, formula, style, number)
+            return self.number(number, formula, style)
         try:
             return Cell(self._typed(kind, text), formula, style)
         except (ValueError, IndexError) as error:
@@ -58,6 +68,11 @@ class CellReader:
                 sheet=self.sheet,
                 cell=address(row, col),
             ) from error
+
+    def number(self, number: int | float, formula: Formula | None, style: int) -> Cell:
+        """A cell with a number in it, which its style may show as a date."""
+        shown = to_date(number, self.date1904) if style in self.date_styles else number
+        return Cell(shown, formula, style, number)
 
     def _typed(self, kind: str, text: str) -> CellValue:
         if kind == "s":

@@ -153,7 +153,10 @@ class Sheet:
 
         package = self._book.package
         package.write(self.part, patch_values(self._data, values, self.name, self.part, self._book.date1904))
-        self._forget()
+        content: SheetCells | None = self.__dict__.get("_content")
+        kept = content is not None and content.take(values, self._reader)
+        for name in ("grids", "used") if kept else ("grids", "used", "_content"):
+            self.__dict__.pop(name, None)
 
     @cached_property
     def _content(self) -> SheetCells:
@@ -174,10 +177,6 @@ class Sheet:
     def _reader(self) -> CellReader:
         book = self._book
         return CellReader(self.name, self.part, lambda: book.shared_strings, book.date_styles, book.date1904)
-
-    def _forget(self) -> None:
-        for name in ("_content", "grids", "used"):
-            self.__dict__.pop(name, None)
 
 
 class Workbook:
