@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 import warnings
@@ -139,6 +140,12 @@ class TestHoldingOut:
         error = np.append(known, unknown) - [4.0, 3.0, 2.0]
         assert made.valid_rmse == pytest.approx(np.sqrt(np.mean(error**2)))
 
+    def test_the_solver_sees_others_labels_matched_and_none_that_are_unknown(self, lesson_ratings):
+        valid = Ratings.from_arrays([293, 14, 10**6], [49, 27, 27], [4.0, 3.0, 2.0])
+        made = fit(lesson_ratings, Model(2, biased=True), solver="als", valid=valid)
+        error = made.predict([293, 14], [49, 27]) - [4.0, 3.0]
+        assert made.history["valid_rmse"].iloc[-1] == pytest.approx(np.sqrt(np.mean(error**2)))
+
 
 class TestEnding:
     def test_strict_raises_with_the_sentence_of_the_fit(self, lesson_ratings):
@@ -170,6 +177,11 @@ class TestWarnings:
             fit(few, Model(5), solver="scipy")
         (message,) = (str(w.message) for w in seen if w.category is TooManyFactorsWarning)
         assert "free parameters for 80 ratings" in message
+
+    def test_tell_of_blank_cells_predicted_far_off_the_scale(self, lesson_ratings):
+        with pytest.warns(TooManyFactorsWarning, match="predicts some blank cells") as seen:
+            fit(lesson_ratings, Model(8), solver="scipy", restarts=1)
+        assert 5 < int(re.search(r"(\d+) widths of the rating scale", str(seen[0].message))[1]) < 50
 
     def test_are_not_given_under_a_penalty(self):
         with warnings.catch_warnings(record=True) as seen:

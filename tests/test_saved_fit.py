@@ -1,6 +1,7 @@
 import datetime as dt
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,12 @@ class TestSaving:
         assert (again.source, again.user_title) == (ratings.source, "reader")
         np.testing.assert_array_equal(again.timestamps, np.arange(6))
 
+    def test_keeps_what_is_not_as_usual(self, made, tmp_path):
+        changed = {"clip": not made.clip, "penalised": not made.penalised, "device": "cuda", "valid_rmse": 0.5}
+        replace(made, **changed).save(tmp_path / "m.xlc")
+        again = load(tmp_path / "m.xlc")
+        assert {name: getattr(again, name) for name in changed} == changed
+
     def test_keeps_what_was_held_out(self, lesson_ratings, tmp_path):
         made = fit(lesson_ratings, Model(1), solver="scipy", penalty=1.0, valid_pct=0.2)
         made.save(tmp_path / "m.xlc")
@@ -115,6 +122,14 @@ class TestLoading:
                 np.testing.assert_array_equal(again.predict_matrix(), made.predict_matrix())
                 assert again.ratings.equals(ratings)
         assert refused > 0.5 * len(data) / 7
+
+    def test_no_label_may_stand_there_twice(self, saved):
+        arrays = arrays_of(saved)
+        header = json.loads(arrays["xlcollab.json"].tobytes())
+        header["ratings"]["users"][1] = header["ratings"]["users"][0]
+        rewrite(saved, arrays | {"xlcollab.json": np.frombuffer(json.dumps(header).encode(), np.uint8)})
+        with pytest.raises(DamagedFileError, match=r"model\.xlc cannot be loaded"):
+            load(saved)
 
     @pytest.mark.parametrize("solver", ["scipy", "bayes"])
     def test_no_array_may_be_missing_misshapen_or_without_a_number(self, lesson_ratings, tmp_path, solver):

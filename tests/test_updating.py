@@ -5,7 +5,7 @@ import pytest
 from xlcollab.errors import OptionError
 from xlcollab.fitting import fit
 from xlcollab.model import Model
-from xlcollab.ratings import Ratings
+from xlcollab.ratings import Ratings, Source
 from xlcollab.updating import joined, update
 
 WARM = [
@@ -37,11 +37,13 @@ class TestJoined:
         np.testing.assert_array_equal(both.user_idx[: len(before)], before.user_idx)
 
     def test_replaces_what_is_rated_anew(self):
-        old = Ratings((1, 2), ("a", "b"), [0, 1], [0, 1], [1.0, 2.0], user_names={1: "Ann"})
+        source = Source("old.xlsx", "S", "A1:C3", "crosstab")
+        old = Ratings((1, 2), ("a", "b"), [0, 1], [0, 1], [1.0, 2.0], user_names={1: "Ann"}, source=source)
         new = Ratings((2, 3), ("b", "c"), [0, 1], [0, 1], [5.0, 4.0], user_names={3: "Cay"})
         both = joined(old, new)
         assert both.equals(Ratings((1, 2, 3), ("a", "b", "c"), [0, 1, 2], [0, 1, 2], [1.0, 5.0, 4.0]))
         assert both.user_names == {1: "Ann", 3: "Cay"}
+        assert both.source is None
 
     def test_keeps_times_only_where_all_are_known(self):
         old = Ratings((1,), ("a",), [0], [0], [1.0], timestamps=np.array([7]))
@@ -125,6 +127,15 @@ class TestStart:
             OptionError, match="start is a model of bias, 2 factors, which is no start for bias, 3 factors"
         ):
             fit(two_factors, n_factors=3, start=made)
+
+    def test_must_not_have_seen_what_is_held_out(self, two_factors):
+        made = fit(two_factors, Model(2, biased=True), solver="als")
+        train, valid = two_factors.split(0.1)
+        words = f"start was fitted to {len(valid)} of the {len(valid)} ratings that are held out"
+        with pytest.raises(OptionError, match=words):
+            fit(train, start=made, valid=valid)
+        with pytest.raises(OptionError, match=words):
+            fit(two_factors, start=made, valid_pct=0.1, seed=42)
 
     @pytest.mark.parametrize("solver", ["bayes", "torch"])
     def test_is_refused_by_solvers_that_cannot(self, two_factors, solver):

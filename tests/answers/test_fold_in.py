@@ -159,6 +159,9 @@ class TestNewcomer:
         assert widths[1] < widths[0]
         wide, narrow = (many.predict_interval("i1", level=level, clip=False) for level in (0.9, 0.5))
         assert wide[0] < narrow[0] < narrow[1] < wide[1]
+        low, high = few.predict_interval(list(two_factors.items), level=0.99)
+        assert low.min() >= two_factors.scale[0]
+        assert high.max() == two_factors.scale[1]
         with pytest.raises(OptionError, match="level is 80"):
             many.predict_interval("i1", level=80)
 

@@ -23,7 +23,13 @@ class TestLargest:
         np.testing.assert_array_equal(largest(scores, n), np.argsort(-scores, axis=1)[:, :n])
 
     def test_of_equals_the_first_comes_first(self):
-        assert largest(np.array([[1.0, 3.0, 3.0, 2.0], [5.0, 5.0, 5.0, 5.0]]), 3)[0].tolist() == [1, 2, 3]
+        assert largest(np.array([[1.0, 3.0, 3.0, 2.0], [5.0, 5.0, 5.0, 5.0]]), 3).tolist() == [[1, 2, 3], [0, 1, 2]]
+
+    @pytest.mark.parametrize("n", [1, 3, 50, 100])
+    def test_of_many_equals_the_first_are_taken_in_their_order(self, n):
+        scores = np.random.default_rng(0).integers(0, 3, size=(40, 100)).astype(float)
+        scores[0], scores[1, 10:] = 7.0, -np.inf
+        np.testing.assert_array_equal(largest(scores, n), np.argsort(-scores, axis=1, kind="stable")[:, :n])
 
 
 class TestSeen:

@@ -1,4 +1,5 @@
 import datetime as dt
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -94,6 +95,12 @@ class TestByUser:
             assert len(late) == 3
             assert early.max() < late.min()
 
+    def test_of_the_same_second_the_last_is_what_stands_last(self, planted):
+        same = replace(planted, timestamps=np.zeros(700))
+        ((_, valid),) = ByUser(n=1, last=True).split(same)
+        last = [int(np.flatnonzero(planted.user_idx == user)[-1]) for user in range(40)]
+        np.testing.assert_array_equal(valid.values, planted.values[np.sort(last)])
+
     def test_users_are_dealt_into_parts(self, planted):
         held_out = [set(valid.user_idx.tolist()) for _, valid in ByUser(n=1, k=4).split(planted)]
         assert [len(users) for users in held_out] == [10] * 4
@@ -137,6 +144,18 @@ class TestByTime:
         for since in (10**9 + 650, moment, moment.replace(tzinfo=None)):
             ((train, valid),) = ByTime(since=since).split(planted)
             assert (len(train), len(valid)) == (650, 50)
+
+    @pytest.mark.skipif(not hasattr(time, "tzset"), reason="needs time.tzset, which Windows has not")
+    def test_a_moment_without_a_zone_is_utc_wherever_it_is_taken(self, planted, monkeypatch):
+        moment = dt.datetime.fromtimestamp(10**9 + 650, dt.UTC).replace(tzinfo=None)
+        monkeypatch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        try:
+            ((_, valid),) = ByTime(since=moment).split(planted)
+        finally:
+            monkeypatch.undo()
+            time.tzset()
+        assert len(valid) == 50
 
     @pytest.mark.parametrize(
         ("options", "words"),

@@ -26,11 +26,22 @@ def largest(scores: FloatArray, n: int) -> IndexArray:
     if n == 0:
         return np.zeros((len(scores), 0), dtype=np.int32)
     if n < columns:
-        at = np.sort(np.argpartition(scores, columns - n, axis=1)[:, columns - n :], axis=1)
+        at = np.argpartition(scores, columns - n, axis=1)[:, columns - n :]
+        _take_leftmost(at, scores)
+        at = np.sort(at, axis=1)
     else:
         at = np.broadcast_to(np.arange(columns), scores.shape)
     order = np.argsort(-np.take_along_axis(scores, at, axis=1), axis=1, kind="stable")
     return np.take_along_axis(at, order, axis=1).astype(np.int32)
+
+
+def _take_leftmost(at: IntArray, scores: FloatArray) -> None:
+    """Put the leftmost of equal scores into ``at`` where a partition chose among more than it had room for."""
+    least = np.take_along_axis(scores, at, axis=1).min(axis=1, keepdims=True)
+    n = at.shape[1]
+    for row in np.flatnonzero(np.count_nonzero(scores >= least, axis=1) > n):
+        above, equal = np.flatnonzero(scores[row] > least[row]), np.flatnonzero(scores[row] == least[row])
+        at[row] = np.concatenate([above, equal[: n - len(above)]])
 
 
 def blocks_of(rows: IndexArray, columns: int) -> Iterator[IndexArray]:
