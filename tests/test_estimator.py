@@ -175,6 +175,11 @@ class TestScikitLearn:
     def test_takes_it_for_a_regressor(self):
         assert is_regressor(MatrixFactorization())
 
+    def test_tells_it_that_columns_hold_labels_of_any_kind(self):
+        tags = MatrixFactorization().__sklearn_tags__().input_tags
+        assert tags.categorical
+        assert tags.string
+
     def test_searches_over_its_settings(self, frame):
         X, y = frame[["user", "item"]], frame["rating"]
         folds = KFold(3, shuffle=True, random_state=0)

@@ -144,6 +144,11 @@ def test_a_pair_that_stands_there_twice_is_an_error_that_names_both_rows():
     )
 
 
+def test_of_several_pairs_that_stand_there_twice_the_first_to_come_again_is_named():
+    with pytest.raises(DuplicateError, match="Row 1 and Row 2 both rate item 'a' for user 8"):
+        Ratings.from_arrays([7, 8, 8, 7], ["a", "a", "a", "a"], [1, 2, 3, 4])
+
+
 @pytest.mark.parametrize(("policy", "value", "moment"), [("last", 3, 30), ("mean", 2, 30)])
 def test_a_policy_accepts_pairs_that_stand_there_twice(policy, value, moment):
     ratings = Ratings.from_arrays([7, 8, 7], ["a", "a", "a"], [1, 2, 3], [10, 20, 30], duplicates=policy)

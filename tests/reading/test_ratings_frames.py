@@ -52,6 +52,7 @@ def test_too_few_columns_are_refused():
         (pd.Series([3, 1], dtype="uint64"), (1, 3)),
         (pd.Series([3.0, 1.0]), (1, 3)),
         (pd.Series([2.5, 1.0]), (1, 2.5)),
+        (pd.Series([1e30, 1.0]), (1, 10**30 + 19884624838656)),  # the float nearest to 10³⁰, which no int64 holds
         (pd.Series(["Zoë", "Ann"], dtype="string"), ("Ann", "Zoë")),
         (pd.Series([b"b".decode(), 7], dtype=object), ("b", 7)),
         (pd.to_datetime(pd.Series(["2024-01-02", "2024-01-01"])), (dt.datetime(2024, 1, 1), dt.datetime(2024, 1, 2))),
