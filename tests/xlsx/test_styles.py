@@ -31,7 +31,6 @@ FULL = Style(
     left="hair",
     right="medium",
     border_color="808080",
-    locked=False,
 )
 
 
@@ -132,7 +131,7 @@ def test_openpyxl_sees_the_style_that_was_asked_for(tmp_path: Path) -> None:
         14,
         "FF0072B2",
     )
-    assert (cell.fill.fgColor.rgb, cell.number_format, cell.protection.locked) == ("FFFFE699", "0.000", False)
+    assert (cell.fill.fgColor.rgb, cell.number_format) == ("FFFFE699", "0.000")
     look = cell.alignment
     assert (look.horizontal, look.vertical, look.wrap_text, look.indent, look.text_rotation) == (
         "right",

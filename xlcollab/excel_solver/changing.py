@@ -27,14 +27,15 @@ def variable_cells(book: Workbook, model: SolverModel) -> tuple[tuple[str, int, 
         raise SolverModelError(
             f"The changing cells of sheet {model.sheet!r} are {size:,}: name those that are meant.", sheet=model.sheet
         )
+    sheets = dict.fromkeys(sheet for sheet, _ in model.changing)
     covered: set[tuple[str, int, int]] = set()
-    for sheet in {sheet for sheet, _ in model.changing}:
+    for sheet in sheets:
         for merged in book.sheet(sheet).merged:
             inside = merged.cells()
             next(inside)
             covered.update((sheet, row, col) for row, col in inside)
     cells = tuple(cell for cell in model.cells() if cell not in covered)
-    for sheet in {sheet for sheet, _ in model.changing}:
+    for sheet in sheets:
         _refuse_unfit(book, sheet, [(row, col) for home, row, col in cells if home == sheet])
     return cells
 

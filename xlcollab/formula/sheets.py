@@ -14,7 +14,7 @@ from xlcollab.formula.grid import Grid
 from xlcollab.formula.parse import parse
 from xlcollab.formula.ranges import Frame, Range, Uneven, Union, reference_range
 from xlcollab.formula.syntax import Name, Node, Reference, TableReference
-from xlcollab.xlsx.cells import Area, Cell, ErrorValue, address
+from xlcollab.xlsx.cells import Area, Cell, ErrorValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,10 +160,6 @@ class Sheets:
             raise Missing("#REF!")
         area = cell.formula.array
         return Range(found.sheet, found.rows, found.cols, area.height, area.width)
-
-    def cell_of(self, sheet: str, row: int, col: int) -> str:
-        """'Sheet1!B2'."""
-        return f"{self.name_of(sheet)}!{address(row, col)}"
 
 
 # Found once for compiling a model and for computing its dependents; a sheet that was patched has other cells.

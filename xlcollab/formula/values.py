@@ -55,7 +55,6 @@ __all__ = [
     "error_kind",
     "error_text",
     "number_from_text",
-    "scalars",
 ]
 
 Floats = NDArray[np.float64]
@@ -243,8 +242,3 @@ def decode(values: Values) -> Texts:
         elif kind < 0:
             out[where] = error_text(kind)
     return out
-
-
-def scalars(values: Values) -> list[Scalar]:
-    """All values in row order, as Python's."""
-    return decode(values).ravel().tolist()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from xlcollab.errors import XlcollabError
-from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, Area, CellValue, address, column_letters, qualified, quote_sheet
+from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, Area, CellValue, address, column_letters, quote_sheet
 from xlcollab.xlsx.charts import Chart
 from xlcollab.xlsx.names import DefinedName
 from xlcollab.xlsx.styles import Style
@@ -48,13 +48,10 @@ class Block:
 
 @dataclass(frozen=True)
 class PrintSetup:
-    """How the sheet prints; ``fit_height`` 0 means as many pages down as it takes."""
+    """How the sheet prints: one page across, ``fit_height`` pages down, 0 for as many as it takes."""
 
     landscape: bool = False
-    fit_width: bool = True
     fit_height: int = 0
-    header: str = ""
-    footer: str = "&L&A&RPage &P of &N"
 
 
 @dataclass(frozen=True)
@@ -85,23 +82,6 @@ class Highlight:
     style: Style
 
 
-@dataclass(frozen=True)
-class DataBar:
-    """A conditional format that draws a bar in each cell, from 0 or the minimum to the maximum."""
-
-    area: Area
-    color: str
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A cell that offers a list to choose from; ``source`` is a formula, such as "Names!$A$2:$A$9" or '"yes,no"'."""
-
-    area: Area
-    source: str
-    message: str
-
-
 @dataclass
 class NewSheet:
     """A sheet described cell by cell. Rows and columns count from 1; formulas are written without '='.
@@ -112,21 +92,17 @@ class NewSheet:
 
     name: str
     tab_color: str | None = None
-    zoom: int = 100
     gridlines: bool = False
     cells: dict[int, dict[int, tuple[object, Style | None]]] = field(default_factory=dict, repr=False)
     blocks: list[Block] = field(default_factory=list, repr=False)
     widths: list[tuple[int, int, float]] = field(default_factory=list, repr=False)
     heights: dict[int, float] = field(default_factory=dict, repr=False)
     frozen: tuple[int, int] | None = None
-    formats: list[ColorScale | Highlight | DataBar] = field(default_factory=list, repr=False)
-    choices: list[Choice] = field(default_factory=list, repr=False)
+    formats: list[ColorScale | Highlight] = field(default_factory=list, repr=False)
     links: list[Link] = field(default_factory=list, repr=False)
     names: list[DefinedName] = field(default_factory=list, repr=False)
     charts: list[tuple[Area, Chart]] = field(default_factory=list, repr=False)
-    quiet: list[Area] = field(default_factory=list, repr=False)
     printing: PrintSetup | None = None
-    protected: bool = False
 
     def __post_init__(self) -> None:
         check_sheet_name(self.name)
@@ -180,14 +156,6 @@ class NewSheet:
         """Format the cells where the formula holds; it is written as for the area's first cell."""
         self.formats.append(Highlight(area, formula, style))
 
-    def data_bar(self, area: Area, color: str) -> None:
-        """Draw a bar in each cell, as long as its value."""
-        self.formats.append(DataBar(area, color))
-
-    def choose(self, area: Area, source: str, message: str = "Choose one from the list.") -> None:
-        """Offer a list in these cells; anything else is refused with the message."""
-        self.choices.append(Choice(area, source, message))
-
     def link(self, row: int, col: int, target: str, text: str | None = None, style: Style | None = None) -> None:
         """Link a cell to a place in the workbook ("'My sheet'!A1"); ``text`` fills the cell as well."""
         if text is not None:
@@ -202,28 +170,16 @@ class NewSheet:
         """Draw a chart over an area of cells."""
         self.charts.append((anchor, chart))
 
-    def no_warnings(self, area: Area) -> None:
-        """Keep Excel's green corners (number stored as text, inconsistent formula …) out of these cells."""
-        self.quiet.append(area)
-
-    def protect(self) -> None:
-        """Protect the sheet without a password: only cells whose style is not locked can be typed into."""
-        self.protected = True
-
     def print_setup(
         self,
         *,
         landscape: bool = False,
-        fit_width: bool = True,
         fit_height: int = 0,
         title_rows: tuple[int, int] | None = None,
         title_cols: tuple[int, int] | None = None,
-        area: Area | None = None,
-        header: str = "",
-        footer: str = "&L&A&RPage &P of &N",
     ) -> None:
         """How the sheet prints: A4 or Letter as the printer has it, header rows repeated on every page."""
-        self.printing = PrintSetup(landscape, fit_width, fit_height, header, footer)
+        self.printing = PrintSetup(landscape, fit_height)
         titles = []
         if title_cols:
             first, last = map(column_letters, title_cols)
@@ -232,8 +188,6 @@ class NewSheet:
             titles.append(f"{quote_sheet(self.name)}!${title_rows[0]}:${title_rows[1]}")
         if titles:
             self.define("_xlnm.Print_Titles", ",".join(titles))
-        if area:
-            self.define("_xlnm.Print_Area", qualified(self.name, area))
 
     def _put(self, row: int, col: int, value: object, style: Style | None) -> None:
         if not (1 <= row <= MAX_ROW and 1 <= col <= MAX_COL):

@@ -16,13 +16,11 @@ from typing import Final
 
 from xlcollab.errors import XlcollabError
 from xlcollab.xlsx.calendar import to_serial
-from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, Area, ErrorValue, address, column_letters
+from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, ErrorValue, address, column_letters
 from xlcollab.xlsx.markup import MAIN, OFFICE_REL, escape, escape_attribute, xml_string
 from xlcollab.xlsx.newsheet import (
     Block,
-    Choice,
     ColorScale,
-    DataBar,
     FormulaCell,
     Highlight,
     NewSheet,
@@ -34,6 +32,7 @@ __all__ = ["SheetWriter"]
 
 _LONGEST_TEXT: Final = 32_767
 _LONGEST_FORMULA: Final = 8_192
+_FOOTER: Final = "&L&A&RPage &P of &N"  # the sheet's name on the left, the page on the right
 _CHUNK: Final = 1 << 18
 _Piece = tuple[int, int, str]  # first column, last column, XML
 
@@ -245,10 +244,9 @@ class SheetWriter:
     def _head(self) -> str:
         sheet = self.sheet
         color = f'<tabColor rgb="FF{sheet.tab_color}"/>' if sheet.tab_color else ""
-        fit = '<pageSetUpPr fitToPage="1"/>' if sheet.printing and sheet.printing.fit_width else ""
+        fit = '<pageSetUpPr fitToPage="1"/>' if sheet.printing else ""
         attributes = "" if sheet.gridlines else ' showGridLines="0"'
         attributes += ' tabSelected="1"' if self.selected else ""
-        attributes += f' zoomScale="{sheet.zoom}" zoomScaleNormal="{sheet.zoom}"' if sheet.zoom != 100 else ""
         return (
             '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
             f'<worksheet xmlns="{MAIN}" xmlns:r="{OFFICE_REL}">'
@@ -262,25 +260,19 @@ class SheetWriter:
         return "".join(
             (
                 "</sheetData>",
-                '<sheetProtection sheet="1" objects="1" scenarios="1"/>' if sheet.protected else "",
                 *(self._conditional(position, rule) for position, rule in enumerate(sheet.formats, 1)),
-                _validations(sheet.choices),
                 _hyperlinks(sheet),
                 _printing(sheet.printing),
-                _quiet(sheet.quiet),
                 f'<drawing r:id="{self.drawing_id}"/>' if self.drawing_id else "",
                 "</worksheet>",
             )
         )
 
-    def _conditional(self, priority: int, rule: ColorScale | Highlight | DataBar) -> str:
+    def _conditional(self, priority: int, rule: ColorScale | Highlight) -> str:
         if isinstance(rule, Highlight):
             number = self.differential_format(rule.style)
             inner = f'<cfRule type="expression" dxfId="{number}" priority="{priority}">'
             inner += f"<formula>{escape(rule.formula)}</formula>"
-        elif isinstance(rule, DataBar):
-            inner = f'<cfRule type="dataBar" priority="{priority}"><dataBar><cfvo type="min"/><cfvo type="max"/>'
-            inner += f'<color rgb="FF{rule.color}"/></dataBar>'
         else:
             inner = f'<cfRule type="colorScale" priority="{priority}"><colorScale>'
             inner += "".join(_scale_points(rule)) + "".join(f'<color rgb="FF{color}"/>' for color in rule.colors)
@@ -334,17 +326,6 @@ def _scale_points(rule: ColorScale) -> Iterator[str]:
     yield '<cfvo type="max"/>'
 
 
-def _validations(choices: Sequence[Choice]) -> str:
-    if not choices:
-        return ""
-    inner = "".join(
-        f'<dataValidation type="list" allowBlank="1" showErrorMessage="1" error="{escape_attribute(choice.message)}"'
-        f' sqref="{choice.area.ref}"><formula1>{escape(choice.source)}</formula1></dataValidation>'
-        for choice in choices
-    )
-    return f'<dataValidations count="{len(choices)}">{inner}</dataValidations>'
-
-
 def _hyperlinks(sheet: NewSheet) -> str:
     if not sheet.links:
         return ""
@@ -360,22 +341,8 @@ def _printing(setup: PrintSetup | None) -> str:
     margins = '<pageMargins left="0.7" right="0.7" top="0.75" bottom="0.75" header="0.3" footer="0.3"/>'
     if setup is None:
         return margins
-    fit = f' fitToHeight="{setup.fit_height}"' if setup.fit_width else ""
-    texts = "".join(
-        f"<{tag}>{escape(text)}</{tag}>"
-        for tag, text in (("oddHeader", setup.header), ("oddFooter", setup.footer))
-        if text
+    orientation = "landscape" if setup.landscape else "portrait"
+    return (
+        f'{margins}<pageSetup orientation="{orientation}" fitToHeight="{setup.fit_height}"/>'
+        f"<headerFooter><oddFooter>{escape(_FOOTER)}</oddFooter></headerFooter>"
     )
-    return f'{margins}<pageSetup orientation="{"landscape" if setup.landscape else "portrait"}"{fit}/>' + (
-        f"<headerFooter>{texts}</headerFooter>" if texts else ""
-    )
-
-
-def _quiet(areas: Sequence[Area]) -> str:
-    if not areas:
-        return ""
-    inner = "".join(
-        f'<ignoredError sqref="{area.ref}" numberStoredAsText="1" formula="1" formulaRange="1" unlockedFormula="1"/>'
-        for area in areas
-    )
-    return f"<ignoredErrors>{inner}</ignoredErrors>"

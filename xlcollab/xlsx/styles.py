@@ -47,8 +47,7 @@ class Style:
     """How a cell looks. Colours are 'RRGGBB'; None leaves the workbook's default font, no fill, no border.
 
     ``top``, ``bottom``, ``left``, ``right`` are Excel's border styles ('thin', 'medium', 'hair' …). ``size`` is in
-    points, ``indent`` in steps of about three spaces, ``rotation`` in degrees upwards. ``locked=False`` lets a cell of
-    a protected sheet be typed into.
+    points, ``indent`` in steps of about three spaces, ``rotation`` in degrees upwards.
     """
 
     bold: bool = False
@@ -68,7 +67,6 @@ class Style:
     left: str | None = None
     right: str | None = None
     border_color: str | None = None
-    locked: bool = True
 
 
 @dataclass
@@ -159,9 +157,6 @@ class Styles:
             ):
                 if setting is not None:
                     alignment.set(name, str(setting))
-        if not style.locked:
-            xf.set("applyProtection", "1")
-            etree.SubElement(xf, main("protection")).set("locked", "0")
         return xf
 
     def _font(self, style: Style) -> etree._Element:
