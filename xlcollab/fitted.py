@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Fit", "load", "pairs_predicted"]
 
 Labels: TypeAlias = "Label | Iterable[Label]"
-_PAIRS = 1 << 16  # predicted at a time
+_PAIRS = 1 << 13  # predicted at a time: their factors stay near the processor
 
 
 @dataclass(frozen=True, eq=False, repr=False)

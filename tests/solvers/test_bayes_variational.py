@@ -92,9 +92,10 @@ def test_a_row_is_the_bayesian_regression_on_the_other_side() -> None:
 
 def test_rows_in_blocks_are_the_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = posterior(observed())
-    for module in ("variational", "observations"):
-        monkeypatch.setattr(f"xlcollab.solvers.bayes.{module}.BLOCK", 3)
+    monkeypatch.setattr("xlcollab.solvers.bayes.observations.ROWS", 3)
+    monkeypatch.setattr("xlcollab.solvers.bayes.observations.CELLS", 20)
     blocks = posterior(observed())
+    assert len(blocks.observations.by_user.blocks) > 6
     np.testing.assert_allclose(blocks.users.mean, whole.users.mean, rtol=1e-9)
     assert blocks.precision == pytest.approx(whole.precision)
 
@@ -129,10 +130,20 @@ def test_observations_are_standardised_and_the_same_in_both_orders() -> None:
     assert made.by_user.values.data.mean() == pytest.approx(0, abs=1e-12)
     assert made.by_user.values.data.std() == pytest.approx(1)
     np.testing.assert_array_equal(made.by_item.values.toarray(), made.by_user.values.toarray().T)
-    np.testing.assert_array_equal(made.by_item.filled.toarray(), (made.by_item.values.toarray() != 0).astype(float))
-    weights = np.arange(15.0)
-    expected = (made.by_user.values.toarray() ** 2) @ weights
-    np.testing.assert_allclose(made.by_user.sums_of_squares(weights), expected)
+    np.testing.assert_array_equal(made.by_item.counts, (made.by_user.values.toarray() != 0).sum(axis=0))
+
+
+def test_blocks_are_all_rows_and_no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xlcollab.solvers.bayes.observations.CELLS", 20)
+    order = observed().by_item
+    table = order.values.toarray()
+    np.testing.assert_array_equal(np.vstack([values.toarray() for _, _, values in order.blocks]), table)
+    np.testing.assert_array_equal(np.vstack([filled.toarray() for _, filled, _ in order.blocks]), table != 0)
+    np.testing.assert_array_equal(np.concatenate([block.row_idx for block in order.blocks]), order.values.nonzero()[0])
+    for rows, filled, values in order.blocks:
+        assert values.nnz <= 20 or rows.stop == rows.start + 1
+        assert np.shares_memory(values.data, order.values.data)
+        assert np.shares_memory(filled.indices, order.values.indices)
 
 
 # Features -------------------------------------------------------------------------------------------------------------
@@ -140,7 +151,7 @@ def test_observations_are_standardised_and_the_same_in_both_orders() -> None:
 
 def test_features_are_the_leading_singular_vectors_of_the_scaled_table() -> None:
     order = observed(40, 30, 0.3).by_user
-    filled = order.filled.toarray()
+    filled = (order.values.toarray() != 0).astype(float)
     scaled = filled / np.sqrt(filled.sum(1, keepdims=True)) / filled.sum(0) ** 0.25
     left, singular, _ = np.linalg.svd(scaled)
     made = spectrum(order, 30, np.random.default_rng(0))

@@ -51,10 +51,10 @@ def spectrum(order: Order, rank: int, rng: np.random.Generator) -> Spectrum:
     smaller, so that a million rows on the other side cost no memory. The leading directions are exact to many digits,
     the last few of a flat spectrum approximate, which costs nothing here: each is weighed by what it explains.
     """
-    rank = min(rank, *order.filled.shape)
+    rank = min(rank, *order.values.shape)
     if rank <= 0:
         return Spectrum(np.zeros((order.n_rows, 0)), np.zeros(0))
-    table = _scaled(order.filled)
+    table = _scaled(order.values)
     rows_are_fewer = table.shape[0] <= table.shape[1]
     tall = sp.csr_matrix(table.T) if rows_are_fewer else table
     width = min(rank + OVERSAMPLING, tall.shape[1])
@@ -98,21 +98,22 @@ def continued(order: Order, features: Spectrum, weights: FloatArray) -> FloatArr
     A row x of X has the feature U_r = x V S⁻¹ with V = Xᵀ U S⁻¹ (Nyström), so that Cᵀ f = x Xᵀ U S⁻² C for a further
     row x as well; and x is |J|^{-½} D_c^{-¼} in the cells J that it fills.
     """
-    table = _scaled(order.filled)
+    table = _scaled(order.values)
     scales = features.scales * _length(table)
     told: FloatArray = table.T @ (features.vectors @ (weights / scales[:, None] ** 2))
-    return told * _by_column(order.filled)[:, None] ** -0.25
+    return told * _by_column(order.values)[:, None] ** -0.25
 
 
-def _scaled(filled: sp.csr_matrix) -> sp.csr_matrix:
-    by_row = np.maximum(np.diff(filled.indptr), 1).astype(float)
-    values = np.repeat(by_row**-0.5, np.diff(filled.indptr)) * (_by_column(filled) ** -0.25)[filled.indices]
-    return sp.csr_matrix((values, filled.indices, filled.indptr), shape=filled.shape)
+def _scaled(rated: sp.csr_matrix) -> sp.csr_matrix:
+    """X, from which cells a table holds."""
+    by_row = np.maximum(np.diff(rated.indptr), 1).astype(float)
+    values = np.repeat(by_row**-0.5, np.diff(rated.indptr)) * (_by_column(rated) ** -0.25)[rated.indices]
+    return sp.csr_matrix((values, rated.indices, rated.indptr), shape=rated.shape)
 
 
-def _by_column(filled: sp.csr_matrix) -> FloatArray:
+def _by_column(rated: sp.csr_matrix) -> FloatArray:
     """How many cells of each column are filled, 1 at the least (columns,)."""
-    return np.maximum(np.bincount(filled.indices, minlength=filled.shape[1]), 1).astype(float)
+    return np.maximum(np.bincount(rated.indices, minlength=rated.shape[1]), 1).astype(float)
 
 
 def _length(table: sp.csr_matrix) -> float:

@@ -19,7 +19,7 @@ from xlcollab.solvers.bayes.fold_in import Gaussians, Row, Rows, fold_in
 __all__ = ["PROBABILITIES", "BayesUncertainty", "moments"]
 
 PROBABILITIES = np.linspace(0.005, 0.995, 199)  # of the quantiles that are kept
-BLOCK = 1 << 12  # pairs whose K × K covariances are in memory at a time
+BLOCK = 512  # pairs whose K × K covariances are in memory at a time, and stay near the processor
 
 
 def moments(
@@ -37,8 +37,11 @@ def moments(
         S_u, S_i = users.covariance[u], items.covariance[i]  # (block, K, K)
         mean[block] = p[:, k] + q[:, k] + np.einsum("nk,nk->n", p[:, :k], q[:, :k])
         p[:, k] = q[:, k] = 1.0  # from here on each is what the other's x is multiplied by
-        variance[block] = np.einsum("na,nab,nb->n", q, S_u, q) + np.einsum("na,nab,nb->n", p, S_i, p)
-        variance[block] += np.einsum("nab,nab->n", S_u[:, :k, :k], S_i[:, :k, :k])
+        seen = np.einsum("nk,nk->n", q, (S_u @ q[:, :, None])[:, :, 0])
+        seen += np.einsum("nk,nk->n", p, (S_i @ p[:, :, None])[:, :, 0])
+        seen += np.einsum("nab,nab->n", S_u, S_i)  # of all entries; those of a bias have no part in it
+        seen -= 2.0 * np.einsum("nk,nk->n", S_u[:, k], S_i[:, k]) - S_u[:, k, k] * S_i[:, k, k]
+        variance[block] = seen
     return mean, variance
 
 

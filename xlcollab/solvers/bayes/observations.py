@@ -1,52 +1,97 @@
 """The ratings as the Bayesian solver reads them: standardised, and in both orders, user by user and item by item.
 
-Memory: 32 bytes a rating for the two orders together (an index and a value in each, and the ones that both share).
+Memory: 24 bytes a rating for the two orders together, an index and a value in each.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from xlcollab.arrays import FloatArray, IndexArray
 
-__all__ = ["Observations", "Order"]
+__all__ = ["Block", "Observations", "Order"]
 
-BLOCK = 4096  # rows squared at a time, so that the squares of all ratings are never held
+ROWS = 512  # of a block, whose K × K systems then stay near the processor …
+CELLS = 1 << 15  # … and about how many ratings it has: what is made of each of them is small beside all ratings
+
+
+class Block(NamedTuple):
+    """Some rows of an order: a 1 in each rated cell, and y in the same cells; views of the order's own arrays."""
+
+    rows: slice
+    filled: sp.csr_matrix
+    values: sp.csr_matrix
+
+    @property
+    def squares(self) -> sp.csr_matrix:
+        """y² in each rated cell."""
+        return _view(self.values.shape, self.values.data**2, self.values.indices, self.values.indptr)
+
+    @property
+    def row_idx(self) -> npt.NDArray[np.intp]:
+        """The row of each rating, counted from the first row of all."""
+        return np.repeat(np.arange(self.rows.start, self.rows.stop), np.diff(self.values.indptr))
 
 
 @dataclass(frozen=True, eq=False)
 class Order:
     """One side's ratings, row by row: the rows are users and the columns items, or the other way round.
 
-    ``filled`` (rows, columns) holds a 1 in each rated cell, ``values`` y = (r − μ) / σ in the same cells; the two share
-    their index arrays.
+    ``values`` (rows, columns) holds y = (r − μ) / σ in each rated cell.
     """
 
-    filled: sp.csr_matrix
     values: sp.csr_matrix
 
     @property
     def n_rows(self) -> int:
         """How many users (or items) there are."""
-        return int(self.filled.shape[0])
+        return int(self.values.shape[0])
 
     @cached_property
     def counts(self) -> FloatArray:
         """How many ratings each row has (rows,)."""
-        return np.diff(self.filled.indptr).astype(float)
+        return np.diff(self.values.indptr).astype(float)
 
-    def sums_of_squares(self, weights: FloatArray) -> FloatArray:
-        """Σ_j w_j y_j² over the cells of each row (rows,); ``weights`` (columns,) belong to the other side."""
-        sums = np.empty(self.n_rows)
-        for start in range(0, self.n_rows, BLOCK):
-            block = self.values[start : start + BLOCK]  # a copy, which may be squared in place
-            block.data **= 2
-            sums[start : start + BLOCK] = block @ weights
-        return sums
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """All rows, some at a time."""
+        indptr, columns = self.values.indptr, self.values.shape[1]
+        bounds = list(_bounds(indptr))
+        ones = np.ones(max((indptr[end] - indptr[at] for at, end in bounds), default=0))
+        blocks = []
+        for at, end in bounds:
+            cells = slice(indptr[at], indptr[end])
+            structure = self.values.indices[cells], indptr[at : end + 1] - indptr[at]
+            filled, values = (
+                _view((end - at, columns), data, *structure)
+                for data in (ones[: structure[0].size], self.values.data[cells])
+            )
+            blocks.append(Block(slice(at, end), filled, values))
+        return tuple(blocks)
+
+
+def _view(shape: tuple[int, int], data: FloatArray, indices: IndexArray, indptr: IndexArray) -> sp.csr_matrix:
+    """A matrix of these very arrays; SciPy's constructor copies those that are small parts of others."""
+    matrix = sp.csr_matrix(shape)
+    matrix.data, matrix.indices, matrix.indptr = data, indices, indptr
+    return matrix
+
+
+def _bounds(indptr: IndexArray) -> Iterator[tuple[int, int]]:
+    """First row and end of each block."""
+    at, n_rows = 0, len(indptr) - 1
+    while at < n_rows:
+        most = int(np.searchsorted(indptr, indptr[at] + CELLS, side="right")) - 1
+        end = min(max(most, at + 1), at + ROWS, n_rows)
+        yield at, end
+        at = end
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,16 +109,10 @@ class Observations:
     ) -> Observations:
         """Sort N triplets (positions from 0, each pair at most once, not all values equal) both ways."""
         mean, scale = float(np.mean(values)), float(np.std(values))
-        ones = np.ones(len(values))
         by_user = sp.csr_matrix(((values - mean) / scale, (user_idx, item_idx)), shape=(n_users, n_items))
-        return cls(_order(by_user, ones), _order(by_user.T.tocsr(), ones), mean, scale)
+        return cls(Order(by_user), Order(by_user.T.tocsr()), mean, scale)
 
     @property
     def n_ratings(self) -> int:
         """N."""
         return int(self.by_user.values.nnz)
-
-
-def _order(values: sp.csr_matrix, ones: FloatArray) -> Order:
-    filled = sp.csr_matrix((ones, values.indices, values.indptr), shape=values.shape)
-    return Order(filled, values)

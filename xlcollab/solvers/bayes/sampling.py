@@ -95,14 +95,14 @@ def draw(state: Posterior) -> None:
 
 def _draw_rows(side: Side, other: Side, precision: float, rng: np.random.Generator) -> FloatArray:
     """Every row's x; Σ_j w_j (y − x·z − b)² for each (d,)."""
-    error = side.order.sums_of_squares(other.noise)
+    error = np.empty(side.n_rows)
     for block in regressions(side, other, precision):
         half = np.linalg.cholesky(block.precision)  # L Lᵀ; x = L⁻ᵀ (L⁻¹ right + ε)
         forward = np.linalg.solve(half, block.right[:, :, None])
         forward += rng.standard_normal(forward.shape)
         x = np.linalg.solve(half.swapaxes(1, 2), forward)[:, :, 0]
         side.mean[block.rows] = x
-        error[block.rows] += block.squared_error(x)
+        error[block.rows] = block.squared_error(x)
     return error
 
 

@@ -26,6 +26,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import digamma, polygamma
 
 from xlcollab.arrays import FloatArray
@@ -55,7 +56,6 @@ FEATURE_SHAPE, FEATURE_RATE = 2.0, 1.0  # a₀, b₀: γ_r s_r² is about 2 befo
 # cross-validation on dense crosstabs of 10 to 20 users and items, drawn at random from two MovieLens data sets.
 PRIOR_ROWS, FACTOR_VARIANCE, BIAS_VARIANCE = 2.0, 0.1, 0.2
 NOISE_SHAPES = (0.5, 1e4)  # α: from noise of every size to the same noise for all
-BLOCK = 8192  # rows whose K × K systems are in memory at a time
 
 
 @dataclass(eq=False)
@@ -200,14 +200,12 @@ def _update(posterior: Posterior, side: Side, other: Side) -> None:
 
 def _update_rows(side: Side, other: Side, precision: float) -> FloatArray:
     """q(x) of every row, in closed form (`regressions`). Returns Σ_j w_j E[(y − x·z − b)²] for each row (d,)."""
-    error = side.order.sums_of_squares(other.noise)
+    error = np.empty(side.n_rows)
     for block in regressions(side, other, precision):
         covariance = inverse(block.precision)
-        x: FloatArray = np.einsum("dab,db->da", covariance, block.right)
+        x = (covariance @ block.right[:, :, None])[:, :, 0]
         side.covariance[block.rows], side.mean[block.rows] = covariance, x
-        error[block.rows] += block.squared_error(x)
-        K = x.shape[1]
-        error[block.rows] += np.einsum("dab,dab->d", covariance, block.moments[:, :K, :K])
+        error[block.rows] = block.squared_error(x) + np.einsum("dab,dab->d", covariance, block.gram)
     return error
 
 
@@ -219,44 +217,54 @@ def inverse(matrices: FloatArray) -> FloatArray:
 class Regressions(NamedTuple):
     """The Bayesian linear regressions of a block of B rows: x has precision matrix and linear term as here.
 
-    ``moments`` Σ_j w_j E[(z, b)(z, b)ᵀ] (B, K + 1, K + 1) and ``linear`` Σ_j w_j y E[(z, b)] (B, K + 1), z = (q, 1).
+    With z = (q, 1) the regressors of a rating and b its offset: ``gram`` Σ_j w_j E[z zᵀ] (B, K, K), ``pull``
+    Σ_j w_j (E[z] y − E[z b]) (B, K) and ``squares`` Σ_j w_j E[(y − b)²] (B,).
     """
 
     rows: slice
     precision: FloatArray  # (B, K, K)
     right: FloatArray  # (B, K)
-    moments: FloatArray
-    linear: FloatArray
+    gram: FloatArray
+    pull: FloatArray
+    squares: FloatArray
 
     def squared_error(self, x: FloatArray) -> FloatArray:
-        """Σ_j w_j E[(y − x·z − b)² − y²] (B,) at the given x (B, K)."""
-        full = np.column_stack([x, np.ones(len(x))])  # b enters with weight 1
-        error: FloatArray = np.einsum("da,dab,db->d", full, self.moments, full)
-        error -= 2.0 * np.einsum("da,da->d", self.linear, full)
-        return error
+        """Σ_j w_j E[(y − x·z − b)²] (B,) at the given x (B, K)."""
+        return self.squares + _dots(x, (self.gram @ x[:, :, None])[:, :, 0] - 2.0 * self.pull)
 
 
 def regressions(side: Side, other: Side, precision: float) -> Iterator[Regressions]:
     """What every row's ratings say of it, given the other side.
 
-    With z = (q, 1) the regressors of a rating and b its offset, the posterior precision is Λ + τ w Σ_j w_j E[z zᵀ]
-    and the linear term Λ·prior mean + τ w Σ_j w_j (E[z] y − E[z b]).
+    The posterior precision is Λ + τ w Σ_j w_j E[z zᵀ] and the linear term Λ·prior mean + τ w Σ_j w_j (E[z] y − E[z b]).
     """
-    order, K = side.order, side.n_factors + 1
-    z, zz = _regressors(other)  # (columns, K + 1) as (q, 1, b), (columns, T)
-    linear = order.values @ (z * other.noise[:, None])  # (d, K + 1)
-    zz *= other.noise[:, None]
-    square = _triangle(K + 1)[2]
-    for rows in _blocks(side.n_rows):
-        moments = (order.filled[rows] @ zz)[:, square]  # (block, K + 1, K + 1)
-        scale = precision * side.noise[rows]
+    k = side.n_factors
+    v, vv = _regressors(other)  # (columns, K + 1) as (q, b, 1), (columns, T)
+    v *= other.noise[:, None]
+    vv *= other.noise[:, None]
+    place = _places(k + 2)
+    z = np.delete(np.arange(k + 2), k)  # where q and 1 stand in v, and k is where b does
+    of_z = place[np.ix_(z, z)]
+    prior = side.prior_mean @ side.precision
+    for block in side.order.blocks:
+        moments, linear = block.filled @ vv, block.values @ v  # (B, T), (B, K + 1)
+        gram = moments[:, of_z]  # (B, K, K)
+        pull = linear[:, z] - moments[:, place[z, k]]
+        scale = precision * side.noise[block.rows]
         yield Regressions(
-            rows,
-            side.precision + scale[:, None, None] * moments[:, :K, :K],
-            side.prior_mean[rows] @ side.precision + scale[:, None] * (linear[rows, :K] - moments[:, :K, K]),
-            moments,
-            linear[rows],
+            block.rows,
+            side.precision + scale[:, None, None] * gram,
+            prior[block.rows] + scale[:, None] * pull,
+            gram,
+            pull,
+            block.squares @ other.noise - 2.0 * linear[:, k] + moments[:, place[k, k]],
         )
+
+
+def _dots(one: FloatArray, other: FloatArray) -> FloatArray:
+    """The dot product of each row (…, K) of one with that of the other (…,)."""
+    dots: FloatArray = np.einsum("...a,...a->...", one, other)
+    return dots
 
 
 def _update_prior(side: Side) -> None:
@@ -266,7 +274,7 @@ def _update_prior(side: Side) -> None:
     share = side.weight_share = 1.0 / (1.0 + side.weight_precision)
     side.weight_covariance = np.asarray(np.linalg.inv(side.precision), dtype=float)
     side.weights = share[:, None] * (vectors.T @ (side.mean - side.centre))
-    size = np.einsum("ra,ab,rb->r", side.weights, side.precision, side.weights) + K * share
+    size = _dots(side.weights @ side.precision, side.weights) + K * share
     side.weight_precision = (FEATURE_SHAPE + 0.5 * K) / (FEATURE_RATE * side.features.scales**2 + 0.5 * size)
     explained = vectors @ side.weights
     side.centre = (side.mean - explained).mean(axis=0)
@@ -296,29 +304,25 @@ def weight_scatter(side: Side) -> FloatArray:
 
 
 def _regressors(side: Side) -> tuple[FloatArray, FloatArray]:
-    """What the other side's regressions see: z = (p, 1, b) (d, K + 1), and the upper triangle of E[z zᵀ] (d, T)."""
+    """What the other side's regressions see: v = (p, b, 1) (d, K + 1), and the upper triangle of E[v vᵀ] (d, T)."""
     d, K = side.mean.shape
-    k = K - 1
-    z = np.column_stack([side.mean[:, :k], np.ones(d), side.mean[:, k]])
-    first, second, _ = _triangle(K + 1)
-    zz = z[:, first] * z[:, second]
-    own = np.array([*range(k), -1, k])  # where each entry of z stands in x; the constant has no covariance
-    random = (own[first] >= 0) & (own[second] >= 0)
-    zz[:, random] += side.covariance[:, own[first[random]], own[second[random]]]
-    return z, zz
+    v = np.column_stack([side.mean, np.ones(d)])
+    place = _places(K + 1)
+    vv = np.empty((d, place[K, K] + 1))
+    for a in range(K + 1):
+        row = vv[:, place[a, a] : place[a, K] + 1]
+        np.multiply(v[:, a, None], v[:, a:], out=row)
+        row[:, : K - a] += side.covariance[:, a : a + 1, a:].reshape(d, K - a)  # the constant has none
+    return v, vv
 
 
 @lru_cache(maxsize=64)
-def _triangle(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Row and column of each entry of a packed upper triangle (T,), and the place of each entry of the square in it."""
+def _places(size: int) -> npt.NDArray[np.intp]:
+    """Where each entry of a symmetric matrix (size, size) stands in its upper triangle, packed row by row."""
+    place = np.empty((size, size), dtype=np.intp)
     first, second = np.triu_indices(size)
-    square = np.empty((size, size), dtype=np.intp)
-    square[first, second] = square[second, first] = np.arange(first.size)
-    return first, second, square
-
-
-def _blocks(n_rows: int) -> Iterator[slice]:
-    return (slice(at, min(at + BLOCK, n_rows)) for at in range(0, n_rows, BLOCK))
+    place[first, second] = place[second, first] = np.arange(first.size)
+    return place
 
 
 def _gamma_shape(shape: float, statistic: float) -> float:
