@@ -50,6 +50,8 @@ def long_with_header(grid: Grid) -> Iterator[LongLayout]:
         if kinds != above and kinds.count(TEXT) >= 3:
             for run in LABELS.finditer(kinds):
                 start, end = run.span()
+                if kinds.count(TEXT, start, end) < 3:
+                    continue
                 found = roles([grid.value(top, col) for col in range(start, end)])
                 if found.keys() >= {"user", "item", "rating"}:
                     columns = [start + found[role] for role in ("user", "item", "rating")]

@@ -6,8 +6,9 @@ is passed over. So titles above, notes beside and tables below do no harm, and a
 labels.
 
 Refused are labels that are header words, fractions, or repeat too often; bodies in which numbers are not the majority,
-or are computed ones; tables whose rows are each about a cell, as in the reports of Excel's Solver. Left out are rows
-and columns of formulas, and totals, averages and remarks at the end.
+or are computed ones; tables whose rows are each about a cell, as in the reports of Excel's Solver; and what cannot be
+read and may well be no table at all. Left out are rows and columns of formulas, totals, averages and remarks at the
+end, and texts beside the labels.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ __all__ = ["CrosstabLayout", "Layout", "find_layouts", "layout_of"]
 
 _MOST_TITLES: Final = 4  # rows of titles above a header, and columns of other labels left of the users
 _MOST_RUNS: Final = 8  # tables side by side: a row with more gaps is no header, of which the longest run could be one
+_LEAST_SURE: Final = 3  # lines each way of a table that is told of though it cannot be read
+_MOST_MARKERS: Final = 3  # different texts in it, or more where many numbers are
 _SEVERAL_LABELS: Final = re.compile(LABELS.pattern.replace(b"+", b"{2,}"))
 _ADDRESS: Final = re.compile(r"(?:.+!)?\$[A-Z]{1,3}\$\d+(?::\$[A-Z]{1,3}\$\d+)?")
 
@@ -178,11 +181,9 @@ def _crosstab(grid: Grid, top: int, left: int, bottom: int, right: int, lenient:
     if grid.has_formulas:
         rows = [row for row in rows if not _derived(_kinds_at(grid.kinds[row], cols))]
         cols = [col for col in cols if not _derived(_kinds_at(grid.column_kinds(col), rows))]
-    while not lenient and cols and rows and _is_remarks(grid, rows, cols[-1]):
-        cols.pop()
-    if not rows or not cols:
-        return None
-    if not lenient and not _looks_like_ratings(grid, top, left, rows, cols):
+    if not lenient and rows:
+        cols = _without_texts(grid, rows, cols)
+    if not rows or not cols or not (lenient or _looks_labelled(grid, top, left, rows, cols)):
         return None
     empty_rows = [row for row in rows if _is_no_label(grid.value(row, left))]
     empty_cols = [col for col in cols if _is_no_label(grid.value(top, col))]
@@ -193,7 +194,21 @@ def _crosstab(grid: Grid, top: int, left: int, bottom: int, right: int, lenient:
             return None
     layout = CrosstabLayout(top, left, bottom, right, tuple(rows), tuple(cols))
     problem = problem or _missing_label(grid, layout) or _wrong_value(grid, layout)
+    if not lenient and ((problem is not None and not _is_surely_meant(grid, layout)) or grid.is_computed(rows, cols)):
+        return None
     return CrosstabLayout(top, left, bottom, right, layout.rows, layout.cols, problem)
+
+
+def _without_texts(grid: Grid, rows: Sequence[int], cols: list[int]) -> list[int]:
+    """The columns without remarks at the end, and without texts beside the labels, such as first names that many share.
+
+    Texts beside the labels that can be labels themselves stay: they make another table.
+    """
+    while cols and _is_remarks(grid, rows, cols[-1]):
+        cols = cols[:-1]
+    while cols and _is_remarks(grid, rows, cols[0]) and not _are_labels([grid.value(row, cols[0]) for row in rows]):
+        cols = cols[1:]
+    return cols
 
 
 def _kinds_at(kinds: bytes, positions: Sequence[int]) -> bytes:
@@ -222,22 +237,20 @@ def _is_no_label(value: CellValue) -> bool:
 def _could_hold_ratings(grid: Grid, rows: Sequence[int], cols: Sequence[int]) -> bool:
     """Whether numbers are the majority of what is neither blank nor a formula; numbers typed as text are neither."""
     first, last = rows[0], rows[-1] + 1
-    columns = [grid.column_kinds(col) for col in cols]
-    numbers, blanks, formulas = (
-        sum(kinds.count(kind, first, last) for kinds in columns) for kind in (NUMBER, BLANK, FORMULA)
-    )
-    others = (last - first) * len(cols) - numbers - blanks - formulas
+    body = b"".join([grid.column_kinds(col)[first:last] for col in cols])
+    numbers = body.count(NUMBER)
+    others = len(body) - numbers - body.count(BLANK) - body.count(FORMULA)
     if numbers > others or not numbers:
         return numbers > others
     return numbers > others - sum(grid.typed_numbers(col).count(TEXT, first, last) for col in cols)
 
 
-def _looks_like_ratings(grid: Grid, top: int, left: int, rows: Sequence[int], cols: Sequence[int]) -> bool:
-    """Whether a rectangle that nobody named may be taken for ratings."""
+def _looks_labelled(grid: Grid, top: int, left: int, rows: Sequence[int], cols: Sequence[int]) -> bool:
+    """Whether what stands above and beside a rectangle that nobody named may be taken for labels."""
     if min(len(rows), len(cols)) < 2 and not (rows and cols and is_header_word(grid.value(top, left))):
         return False
     users, items = [grid.value(row, left) for row in rows], [grid.value(top, col) for col in cols]
-    if not _are_labels(users) or not _are_labels(items) or grid.is_computed(rows, cols):
+    if not _are_labels(users) or not _are_labels(items):
         return False
     # A first row or column of text is one more line of labels, such as names beside ids.
     first_row, first_col = _kinds_at(grid.kinds[rows[0]], cols), _kinds_at(grid.column_kinds(cols[0]), rows)
@@ -258,6 +271,24 @@ def _is_text(label: CellValue) -> bool:
 
 def _only_text(kinds: bytes) -> bool:
     return TEXT in kinds and NUMBER not in kinds
+
+
+def _is_surely_meant(grid: Grid, layout: CrosstabLayout) -> bool:
+    """Whether a table that cannot be read is one beyond doubt, so that somebody has to be told of it.
+
+    Its corner says so; or it has three lines each way, labels of one kind, and few different texts among its numbers.
+    """
+    rows, cols = layout.rows, layout.cols
+    if is_header_word(grid.value(layout.top, layout.left)):
+        return True
+    if min(len(rows), len(cols)) < _LEAST_SURE:
+        return False
+    users, items = _kinds_at(grid.column_kinds(layout.left), rows), _kinds_at(grid.kinds[layout.top], cols)
+    if any(len(kinds) - max(map(kinds.count, set(kinds))) > len(kinds) // 4 for kinds in (users, items)):
+        return False
+    values = [grid.value(row, col) for row in rows for col in cols if grid.kinds[row][col] not in (BLANK, FORMULA)]
+    texts = [value for value in values if isinstance(value, str) and not reads_as_number(value)]
+    return len(set(texts)) <= max(_MOST_MARKERS, (len(values) - len(texts)) // 4)
 
 
 def _wrong_value(grid: Grid, layout: CrosstabLayout) -> RatingsError | None:

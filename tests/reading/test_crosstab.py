@@ -96,6 +96,14 @@ def test_names_right_of_the_ids_are_the_labels_since_they_are_no_ratings(read_fr
     assert outline(read_from(rows)) == ("Ratings", "B1:D4", ("Ann", "Bob", "Cleo"), ("Heat", "Jaws"))
 
 
+def test_texts_beside_the_labels_that_many_share_are_neither_labels_nor_ratings(read_from):
+    rows = [["Name", "First name", "Maths", "Art"]]
+    rows += [[f"Pupil {n}", ("Ann", "Bob")[n % 2], 1 + n % 6, None if n % 5 == 0 else 3] for n in range(12)]
+    table = read_from(rows)
+    assert table.range == "A1:D13"
+    assert (table.users[:2], table.items, table.n_ratings) == (("Pupil 0", "Pupil 1"), ("Maths", "Art"), 21)
+
+
 def test_genres_above_the_ids_are_no_items(read_from):
     rows = [[None, "Crime", "Horror", "Horror"], *SMALL]
     assert outline(read_from(rows)) == ("Ratings", "A2:D5", (14, 29, 72), (27, 49, 57))
@@ -127,6 +135,24 @@ def test_a_column_of_remarks_is_left_out_and_one_of_markers_is_not_taken_for_rat
 
 def test_numbers_that_nobody_rates_with_are_no_ratings(found_in):
     assert found_in([["Name", "Value", "Increase"], ["x1", 3, 1e30], ["x2", 0.5, 1]]) == []
+
+
+def test_what_cannot_be_read_and_may_well_be_no_table_is_passed_over(found_in):
+    timetable = [
+        [None, "Mon", "Tue", "Wed"],
+        ["8:00", "Maths", "Bio", None],
+        [9, None, "Bio", 101],
+        ["10:00", None, 101, "Art"],
+        [11, "Art", 101, 101],
+    ]
+    assert found_in(timetable) == []
+    addresses = [["Name", "No", "City", "ZIP"], *([f"N {n}", n, f"City {n}", 8000 + n] for n in range(9))]
+    assert found_in(addresses) == []
+    dice = random.Random(1)
+    junk = [
+        [dice.choice([None, dice.randint(1, 99), f"entry {dice.randint(1, 99)}"]) for _ in range(12)] for _ in range(80)
+    ]
+    assert [table.range for table in found_in(junk) if table.problem] == []
 
 
 def test_solvers_reports_hold_no_ratings_in_whatever_language(found_in):
