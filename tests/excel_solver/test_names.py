@@ -65,6 +65,12 @@ def test_engines_of_other_add_ins_are_told_apart(solver_book, stored_model) -> N
     assert stored_model(solver_book(**MODEL, names=opensolver)).engine is Engine.FOREIGN
 
 
+def test_a_sense_that_is_not_stored_is_the_default_of_who_stored_the_model(solver_book, stored_model) -> None:
+    assert stored_model(solver_book(**MODEL, names={"solver_typ": None})).sense is Sense.MAX
+    opensolver = {"solver_typ": None, "solver_ver": None, "OpenSolver_ChosenSolver": "CBC"}
+    assert stored_model(solver_book(**MODEL, names=opensolver)).sense is Sense.MIN
+
+
 def test_overlapping_areas_of_changing_cells_count_once(solver_book, stored_model) -> None:
     model = stored_model(solver_book(CELLS, objective="B1", changing="A1:A2,A2:A3"))
     assert model.n_variables == 3

@@ -132,6 +132,14 @@ def test_a_loud_newcomer_gets_more_noise(made: Fit) -> None:
     assert made.uncertainty.fold_in_user(idx, loud).noise > 2 * quiet.noise
 
 
+def test_the_noise_of_users_and_of_items_multiply_to_that_of_a_rating(made: Fit) -> None:
+    sure = made.uncertainty
+    louder = replace(sure, items=replace(sure.items, noise=4 * sure.items.noise))
+    users, items = np.arange(60, dtype=np.int32), np.arange(60, dtype=np.int32)
+    more = louder.sd(users, items) ** 2 - sure.sd(users, items) ** 2
+    np.testing.assert_allclose(more, 3 * sure.users.noise[users] * sure.items.noise[items])
+
+
 def test_the_sd_of_a_folded_in_user_is_that_of_one_who_was_there(made: Fit) -> None:
     items = np.arange(60, dtype=np.int32)
     row = made.uncertainty.fold_in_user(*one_row(made.ratings, 4))
