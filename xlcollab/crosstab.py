@@ -15,21 +15,17 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from xlcollab.errors import DuplicateError, NoCrosstabError, RatingsError, SeveralCrosstabsError
 from xlcollab.grid import DATE, FORMULA, NUMBER, Blanks, Grid, Place, Spot
-from xlcollab.labels import Label, is_item_word, is_user_word, plain_label
+from xlcollab.labels import Label, is_item_word, is_user_word, plain_label, repeated
 from xlcollab.long_tables import LongLayout
 from xlcollab.rectangles import CrosstabLayout, Layout, find_layouts, layout_of
 from xlcollab.sheet_grid import resolve_range, sheet_grids
 from xlcollab.xlsx.cells import Area, CellValue, quote_sheet
-from xlcollab.xlsx.workbook import MARK
 
 if TYPE_CHECKING:
     from xlcollab.coding import Column
     from xlcollab.xlsx.workbook import Sheet, Workbook
 
-__all__ = ["SHEET_MARK", "Crosstab", "LongTable", "find_crosstabs", "read_crosstab", "table_of"]
-
-SHEET_MARK = MARK
-"""The hidden sheet-local name by which a sheet that xlcollab wrote is known."""
+__all__ = ["Crosstab", "LongTable", "find_crosstabs", "read_crosstab", "table_of"]
 
 
 @dataclass(frozen=True)
@@ -103,19 +99,21 @@ class Crosstab(_Table):
             if value is not None
         }
 
-    def repeated_label(self, kind: str) -> DuplicateError:
-        """The error for the first user or item label that stands there twice, naming both cells."""
+    def repeated_label(self, kind: str) -> DuplicateError | None:
+        """The error for the first user or item label that stands there twice, naming both cells; None without one."""
         labels, lines = (self.users, self.user_lines) if kind == "user" else (self.items, self.item_lines)
-        second = next(at for at, label in enumerate(labels) if label in labels[:at])
+        twice = repeated(labels)
+        if twice is None:
+            return None
         down_the_side = (kind == "user") != self.transposed
         spots = [
             self.place.spot(lines[at], self.area.first_col)
             if down_the_side
             else self.place.spot(self.area.first_row, lines[at])
-            for at in (labels.index(labels[second]), second)
+            for at in twice
         ]
         return DuplicateError(
-            f"{spots[0].text} and {spots[1].text} both hold the {kind} {labels[second]!r}. "
+            f"{spots[0].text} and {spots[1].text} both hold the {kind} {labels[twice[0]]!r}. "
             "Rename one of them, or pass duplicates='last' or 'mean' (--duplicates).",
             sheet=spots[1].sheet,
             cell=spots[1].cell,

@@ -21,7 +21,7 @@ from xlcollab.answers.similarity import most_similar
 from xlcollab.answers.unknown import predicted_somehow
 from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.errors import FitError, OptionError, RatingsError, UnknownLabelError
-from xlcollab.labels import is_many
+from xlcollab.labels import is_many, repeated
 from xlcollab.model import Factors, Model, predict_all, predict_pairs
 from xlcollab.plots import plot_calibration, plot_history, plot_predictions
 from xlcollab.ratings import Label, Ratings
@@ -335,9 +335,8 @@ class Fit:
     def _few(self, kind: str, ratings: Mapping[Label, float]) -> tuple[IndexArray, FloatArray]:
         """Positions and values of a newcomer's ratings by the labels of ``kind``, checked."""
         labels, values = list(ratings.keys()), [value for _, value in ratings.items()]  # of a Series too
-        if len(set(labels)) < len(labels):
-            twice = next(label for at, label in enumerate(labels) if label in labels[:at])
-            raise RatingsError(f"The {kind} {twice!r} is rated twice. Leave one of the two out.")
+        if twice := repeated(labels):
+            raise RatingsError(f"The {kind} {labels[twice[0]]!r} is rated twice. Leave one of the two out.")
         positions = self._found(kind, labels)
         low, high = self.model.y_range or (-np.inf, np.inf)
         for label, value in zip(labels, values, strict=True):

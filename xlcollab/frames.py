@@ -12,7 +12,7 @@ from xlcollab.arrays import FloatArray, IntArray
 from xlcollab.coding import Column, Where, rating_values
 from xlcollab.errors import CellValueError, DuplicateError, RatingsError
 from xlcollab.grid import Blanks, Place, Spot
-from xlcollab.labels import Label, is_missing, is_user_word, plain_label, roles, typed_labels
+from xlcollab.labels import Label, is_missing, is_user_word, plain_label, repeated, roles, typed_labels
 from xlcollab.xlsx.cells import Area
 
 if TYPE_CHECKING:
@@ -175,9 +175,8 @@ def crosstab_parts(df: pd.DataFrame) -> tuple[tuple[Label, ...], tuple[Label, ..
             raise RatingsError(
                 f"{where} {missing[0]} of the DataFrame has no {kind}. Fill in its label, or leave it out."
             )
-        if len(set(labels)) < len(labels):
-            twice = next(label for at, label in enumerate(labels) if label in labels[:at])
-            raise DuplicateError(f"The DataFrame holds the {kind} {twice!r} twice. Join the two.")
+        if twice := repeated(labels):
+            raise DuplicateError(f"The DataFrame holds the {kind} {labels[twice[0]]!r} twice. Join the two.")
     dense = np.full(df.shape, np.nan)
     for at in range(df.shape[1]):
         dense[:, at] = _column_values(df.iloc[:, at], users, items[at])

@@ -22,6 +22,7 @@ __all__ = [
     "is_user_word",
     "match_names",
     "plain_label",
+    "repeated",
     "roles",
     "sorted_labels",
     "typed_labels",
@@ -140,6 +141,15 @@ def sorted_labels(labels: Iterable[Label]) -> list[Label]:
         return sorted(listed)
     except TypeError:
         return listed
+
+
+def repeated(labels: Iterable[Label]) -> tuple[int, int] | None:
+    """Where the first label that stands there twice stands for the first and the second time; None without one."""
+    first: dict[Label, int] = {}
+    for at, label in enumerate(labels):
+        if first.setdefault(label, at) != at:
+            return first[label], at
+    return None
 
 
 def match_names(labels: Iterable[Label], names: Mapping[Label, str]) -> dict[Label, str]:

@@ -250,11 +250,11 @@ class Ratings:
         dense = np.array(table.values, dtype=np.float64).reshape(len(table.users), len(table.items))  # None → NaN
         rows, cols = (idx.astype(np.int32) for idx in np.nonzero(~np.isnan(dense)))
         values = dense[rows, cols]
-        for labels, kind in ((table.users, "user"), (table.items, "item")):
-            if duplicates == "error" and len(set(labels)) < len(labels):
-                raise table.repeated_label(kind)
-        if len(set(table.users)) == len(table.users) and len(set(table.items)) == len(table.items):
+        problem = table.repeated_label("user") or table.repeated_label("item")
+        if problem is None:
             return cls(table.users, table.items, rows, cols, values)
+        if duplicates == "error":
+            raise problem
         # Rows or columns of one label become one, in the place of the first.
         users, items = tuple(dict.fromkeys(table.users)), tuple(dict.fromkeys(table.items))
         user_at = positions_of(table.users, {label: at for at, label in enumerate(users)})

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlcollab.crosstab import SHEET_MARK, find_crosstabs, read_crosstab
+from xlcollab.crosstab import find_crosstabs, read_crosstab
 from xlcollab.errors import CellValueError, NoCrosstabError, RatingsError, SeveralCrosstabsError
 from xlcollab.grid import Blanks, Grid, Place
 from xlcollab.rating_files import read_excel
 from xlcollab.ratings import Ratings
 from xlcollab.rectangles import find_layouts
 from xlcollab.xlsx.newsheet import NewSheet
-from xlcollab.xlsx.workbook import Workbook
+from xlcollab.xlsx.workbook import MARK, Workbook
 
 WORKBOOKS = Path(__file__).parents[2] / "workbooks"
 SMALL = [["userId", 27, 49, 57], [14, 3, 5, 1], [29, 4.5, None, 5], [72, None, 4, 3]]
@@ -328,7 +328,7 @@ def test_a_sheet_that_xlcollab_wrote_is_read_only_if_it_is_named(book_of, tmp_pa
     mine = NewSheet("Predictions")
     mine.block(1, 1, [["user", 1, 2], [1, 4, 4], [2, 3, 3]])
     book.add(mine)
-    assert book.names.find(SHEET_MARK, "Predictions").hidden
+    assert book.names.find(MARK, "Predictions").hidden
     assert [table.sheet for table in find_crosstabs(book)] == ["Films"]
     assert read_crosstab(book, sheet="Predictions").users == (1, 2)
 
