@@ -172,7 +172,7 @@ def sweep_seconds(user_idx: np.ndarray, item_idx: np.ndarray, values: np.ndarray
     rng = np.random.default_rng(0)
     features = spectrum(observations.by_user, 100, rng), spectrum(observations.by_item, 100, rng)
     posterior = start(observations, features, rng)
-    add_factors(posterior, 10)
+    add_factors(posterior, rng.normal(0.0, 0.3, (m, 10)))
     return min(timed(lambda: sweep(posterior)) for _ in range(5))
 
 

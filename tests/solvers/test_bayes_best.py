@@ -50,7 +50,7 @@ def posterior(m: int = 20, n: int = 15, factors: int = 2, rank: int = 4, sweeps:
     observations = Observations.from_arrays(user_idx, item_idx, values, m, n)
     features = spectrum(observations.by_user, rank, g), spectrum(observations.by_item, rank, g)
     made = start(observations, features, g)
-    add_factors(made, factors)
+    add_factors(made, 0.3 * g.normal(size=(made.users.n_rows, factors)))
     for _ in range(sweeps):
         sweep(made)
     return made

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.special import gammaln
 
+from xlcollab.solvers.bayes.directions import leading_directions
 from xlcollab.solvers.bayes.evidence import bound
 from xlcollab.solvers.bayes.filled import spectrum
 from xlcollab.solvers.bayes.fold_in import Gaussians
@@ -36,7 +37,7 @@ def posterior(observations: Observations, factors: int = 2, rank: int = 5, sweep
     rng = np.random.default_rng(seed)
     features = spectrum(observations.by_user, rank, rng), spectrum(observations.by_item, rank, rng)
     made = start(observations, features, rng)
-    add_factors(made, factors)
+    add_factors(made, 0.3 * rng.normal(size=(made.users.n_rows, factors)))
     for _ in range(sweeps):
         sweep(made)
     return made
@@ -113,11 +114,38 @@ def test_the_shape_of_the_noise_is_the_maximum(shape: float, spread: float) -> N
     assert found == pytest.approx(best, rel=1e-4)
 
 
+# New factors ----------------------------------------------------------------------------------------------------------
+
+
+def test_new_factors_begin_where_most_is_left_to_explain() -> None:
+    g = np.random.default_rng(2)
+    p, q = g.normal(size=(60, 2)), g.normal(size=(40, 2))
+    user_idx, item_idx = (idx.astype(np.int32) for idx in np.nonzero(g.random((60, 40)) < 0.5))
+    values = 3 + (p[user_idx] * q[item_idx]).sum(axis=1) + 0.3 * g.normal(size=len(user_idx))
+    made = posterior(Observations.from_arrays(user_idx, item_idx, values, 60, 40), factors=0)
+    found = leading_directions(made, 2)
+    assert np.std(found, axis=0) == pytest.approx([0.3, 0.3], rel=0.1)
+    basis = np.linalg.qr(found)[0]
+    assert np.linalg.norm(basis.T @ p) > 0.95 * np.linalg.norm(p)
+    add_factors(made, found)
+    for _ in range(10):
+        sweep(made)
+    left = leading_directions(made, 2)  # noise alone by now
+    assert np.linalg.norm(np.linalg.qr(left)[0].T @ p) < 0.5 * np.linalg.norm(p)
+
+
+@pytest.mark.parametrize("count", [0, 14, 40])
+def test_more_new_factors_than_items_begin_somewhere(count: int) -> None:
+    found = leading_directions(posterior(observed()), count)
+    assert found.shape == (20, count)
+    assert np.all(np.std(found, axis=0) > 0.05)
+
+
 def test_a_snapshot_stays_as_it_was() -> None:
     made = posterior(observed())
     kept = snapshot(made)
     before = kept.users.mean.copy(), kept.items.covariance.copy(), kept.users.noise.copy(), kept.precision
-    add_factors(made, 1)
+    add_factors(made, np.ones((20, 1)))
     sweep(made)
     np.testing.assert_array_equal(kept.users.mean, before[0])
     np.testing.assert_array_equal(kept.items.covariance, before[1])

@@ -7,32 +7,38 @@ counts. The evidence bound would be the Bayesian's first choice, and picks half 
 
 from __future__ import annotations
 
+from xlcollab.solvers.bayes.directions import leading_directions
 from xlcollab.solvers.bayes.evidence import bound
 from xlcollab.solvers.bayes.variational import Posterior, add_factors, snapshot
 from xlcollab.solvers.bayes.watch import Watch
 
-__all__ = ["STEP", "choose_factors", "settle"]
+__all__ = ["STEP", "add_leading", "choose_factors", "settle"]
 
 STEP = 2  # factors added at a time
-FIRST_SWEEPS, SWEEPS = 5, 8  # before the first factor, and after each addition
-WORTH = 3e-3  # the relative fall of the error that earns further factors their place …
-PATIENCE = 2  # … and how many additions in a row may miss it
+FIRST_SWEEPS, SWEEPS = 5, 4  # before the first factor, and after each addition
+WORTH = 3e-3  # the relative fall of the error that earns further factors their place
+REPORT = 8  # sweeps between reports
+
+
+def add_leading(posterior: Posterior, watch: Watch, count: int) -> None:
+    """Append ``count`` factors that begin where they explain most; the first of all, once biases have been found."""
+    if posterior.n_factors == 0 and not watch.sweeps:
+        watch.sweep(posterior, FIRST_SWEEPS)
+    add_factors(posterior, leading_directions(posterior, count))
 
 
 def choose_factors(posterior: Posterior, watch: Watch, highest: int) -> Posterior:
     """The posterior with the number of factors, at most ``highest``, that predicts best; not settled yet."""
     watch.sweep(posterior, FIRST_SWEEPS)
-    best, least = snapshot(posterior), watch.report(posterior)
-    misses = 0
-    while misses < PATIENCE and posterior.n_factors < highest and not watch.stopped:
-        add_factors(posterior, min(STEP, highest - posterior.n_factors))
+    error = watch.report(posterior)
+    while posterior.n_factors < highest and not watch.stopped:
+        best, least = snapshot(posterior), error
+        add_leading(posterior, watch, min(STEP, highest - posterior.n_factors))
         watch.sweep(posterior, SWEEPS)
         error = watch.report(posterior)
-        if error < least * (1.0 - WORTH):
-            best, least, misses = snapshot(posterior), error, 0
-        else:
-            misses += 1
-    return best
+        if error >= least * (1.0 - WORTH):
+            return best
+    return posterior
 
 
 def settle(posterior: Posterior, watch: Watch, *, tolerance: float, limit: int) -> bool:
@@ -42,7 +48,7 @@ def settle(posterior: Posterior, watch: Watch, *, tolerance: float, limit: int) 
         watch.sweep(posterior, 1)
         after = bound(posterior)
         settled = after - before < tolerance * posterior.observations.n_ratings
-        if settled or count == limit or count % SWEEPS == 0:
+        if settled or count == limit or count % REPORT == 0:
             watch.report(posterior)
         if settled or watch.stopped:
             break

@@ -76,7 +76,8 @@ def first_draw(posterior: Posterior) -> Posterior:
     """A state of the sampler: the posterior means, known exactly, and some more factors. The posterior stays."""
     state = snapshot(posterior)
     d, n = state.users.n_rows, state.items.n_rows
-    add_factors(state, max(0, min(EXTRA, d - 1 - state.n_factors, n - 1 - state.n_factors)))
+    extra = max(0, min(EXTRA, d - 1 - state.n_factors, n - 1 - state.n_factors))
+    add_factors(state, state.rng.normal(0.0, 0.3, (d, extra)))
     for side in (state.users, state.items):
         side.covariance[:] = 0.0
     return state

@@ -15,12 +15,12 @@ from xlcollab.progress import OnProgress
 from xlcollab.solvers.base import Solution, Status
 from xlcollab.solvers.bayes.filled import Spectrum, spectrum
 from xlcollab.solvers.bayes.gauge import turns
-from xlcollab.solvers.bayes.growth import choose_factors, settle
+from xlcollab.solvers.bayes.growth import add_leading, choose_factors, settle
 from xlcollab.solvers.bayes.intervals import BayesUncertainty
 from xlcollab.solvers.bayes.leave_one_out import LeftOut
 from xlcollab.solvers.bayes.observations import Observations, Order
 from xlcollab.solvers.bayes.sampling import sample
-from xlcollab.solvers.bayes.variational import Posterior, add_factors, start
+from xlcollab.solvers.bayes.variational import Posterior, start
 from xlcollab.solvers.bayes.watch import Watch
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class BayesSolver:
         if model.at_most:
             posterior = choose_factors(posterior, watch, _highest(model, watch.observations))
         else:
-            add_factors(posterior, model.n_factors)
+            add_leading(posterior, watch, model.n_factors)
         settled = not watch.stopped and settle(posterior, watch, tolerance=self.tolerance, limit=self.max_sweeps)
         left_out = watch.left_out(posterior)
         if self.quality == "best" and posterior.n_factors and not watch.stopped:

@@ -136,12 +136,13 @@ def _no_factors(order: Order, features: Spectrum) -> Side:
     )
 
 
-def add_factors(posterior: Posterior, count: int) -> None:
-    """Append ``count`` factors: random means for the users; the items follow in the next sweep, which begins there."""
+def add_factors(posterior: Posterior, users: FloatArray) -> None:
+    """Append factors with the users' means (d, count); the items follow in the next sweep, which begins there."""
+    count = users.shape[1]
     for side in (posterior.users, posterior.items):
-        k, d = side.n_factors, side.n_rows
+        k = side.n_factors
         at = np.full(count, k)  # before the bias, which is last
-        side.mean = np.insert(side.mean, at, 0.0, axis=1)
+        side.mean = np.insert(side.mean, at, users if side is posterior.users else 0.0, axis=1)
         side.prior_mean = np.insert(side.prior_mean, at, 0.0, axis=1)
         side.covariance = np.insert(np.insert(side.covariance, at, 0.0, axis=1), at, 0.0, axis=2)
         side.centre = np.insert(side.centre, at, 0.0)
@@ -149,8 +150,6 @@ def add_factors(posterior: Posterior, count: int) -> None:
         side.precision = np.insert(np.insert(side.precision, at, 0.0, axis=0), at, 0.0, axis=1)
         new = np.arange(k, k + count)
         side.precision[new, new] = 1.0  # wide: the fit would confirm a tight prior, and the factor never grow
-        if side is posterior.users:
-            side.mean[:, new] = posterior.rng.normal(0.0, 0.3, (d, count))
 
 
 def sweep(posterior: Posterior) -> None:
