@@ -64,6 +64,8 @@ def test_a_number_is_an_int_exactly_where_it_is_written_as_one(sheet_of: SheetOf
         ('t="inlineStr"', "<is><t>_x0041__x000D_b</t></is>", "A\rb"),
         ('t="inlineStr"', "<is><r><t>ri</t></r><r><t>ch</t></r></is>", "rich"),
         ('t="d"', "<v>2020-02-29T18:00:00</v>", dt.datetime(2020, 2, 29, 18)),
+        ('t="d"', "<v>2020-02-29T18:00:00Z</v>", dt.datetime(2020, 2, 29, 18)),
+        ('t="d"', "<v>2020-02-29</v>", dt.date(2020, 2, 29)),
         ('t="n"', "<v>NaN</v>", ErrorValue("#NUM!")),
         ('t="n"', "<v>INF</v>", ErrorValue("#NUM!")),
         ('s="0"', "", None),

@@ -82,7 +82,7 @@ def read_grid(data: bytes, reader: CellReader) -> Grid | None:
         if b"<c" in row:
             try:
                 line = line_reader.line(row)
-            except ValueError:
+            except (ValueError, IndexError):
                 return None
             if line is None:
                 return None
@@ -202,7 +202,7 @@ class _RowReader:
         texts = _VALUE.findall(row)
         found = list(map(self.numbers.__getitem__, texts))
         for n in shape.texts:
-            found[n] = self.reader.strings()[int(texts[n])]
+            found[n] = self.reader.shared(int(texts[n]))
         if shape.places is None:
             return int(number[2]), shape.first_col, found, shape.formulas
         values: list[CellValue] = [None] * shape.width

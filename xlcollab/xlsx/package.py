@@ -10,6 +10,7 @@ import posixpath
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
+from urllib.parse import unquote
 
 from lxml import etree
 
@@ -39,7 +40,7 @@ class Relationship(NamedTuple):
 
 
 class Package:
-    """The parts of one file; names without a leading slash, found whatever their capitals."""
+    """The parts of one file; names without a leading slash, found whatever their capitals and escapes."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self._entries: dict[str, Entry] = {}
@@ -51,7 +52,7 @@ class Package:
         for entry in entries:
             name = entry.name.replace("\\", "/").lstrip("/")
             self._entries[name] = entry
-            self._names[name.lower()] = name
+            self._names[_key(name)] = name
 
     @classmethod
     def open(cls, path: Path) -> Package:
@@ -74,14 +75,14 @@ class Package:
         return package
 
     def __contains__(self, part: str) -> bool:
-        return part.lower() in self._names
+        return _key(part) in self._names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
     def name(self, part: str) -> str:
         """The name as it stands in the file, whatever the capitals asked for."""
-        return self._names.get(part.lower(), part)
+        return self._names.get(_key(part), part)
 
     def read(self, part: str) -> bytes:
         """A part's bytes, unpacked."""
@@ -99,18 +100,18 @@ class Package:
         old = self._entries.get(name)
         entry = deflate(old.name if old else name, chunks, flags=old.flags if old and not name.isascii() else 0x800)
         self._entries[name] = entry
-        self._names[name.lower()] = name
+        self._names[_key(name)] = name
         self.touched.add(name)
 
     def delete(self, part: str) -> None:
         """Remove a part, its relationships and its content type."""
         name = self.name(part)
-        del self._entries[name], self._names[name.lower()]
+        del self._entries[name], self._names[_key(name)]
         self.touched.add(name)
         self._relationships.pop(name, None)
         if _rels_part(name) in self:
             rels = self.name(_rels_part(name))
-            del self._entries[rels], self._names[rels.lower()]
+            del self._entries[rels], self._names[_key(rels)]
             self.touched.add(rels)
         types = self._content_types()
         for override in types.findall(f"{{{CONTENT_TYPES}}}Override"):
@@ -206,6 +207,11 @@ class Package:
         if self._types is None:
             self._types = parse(self.read(TYPES_PART), TYPES_PART)
         return self._types
+
+
+def _key(part: str) -> str:
+    """What two spellings of one part's name share: capitals differ, and relationships write a blank as %20."""
+    return (unquote(part) if "%" in part else part).lower()
 
 
 def _rels_part(part: str) -> str:

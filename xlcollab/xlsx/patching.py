@@ -110,6 +110,12 @@ class _Finder:
             raise DamagedFileError(
                 f"The sheet part {part} is not readable XML ({error}); nothing was changed."
             ) from error
+        except ValueError as error:
+            raise DamagedFileError(f"The sheet part {part} has a row or a cell whose number is none.") from error
+        if self.sheet_data == (0, 0):
+            raise DamagedFileError(
+                f"The sheet part {part} has no place for cells. Open and save the workbook in Excel."
+            )
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         space, _, name = tag.rpartition(" ")
@@ -294,7 +300,10 @@ def _dimension_edit(data: bytes, finder: _Finder, values: Mapping[tuple[int, int
     filled = [place for place, value in values.items() if value is not None]
     if not found or not filled:
         return []
-    old = Area.parse(found[2].decode())
+    try:
+        old = Area.parse(found[2].decode())
+    except XlcollabError:
+        return []  # wrong before, and nobody needs it
     rows, cols = [row for row, _ in filled], [col for _, col in filled]
     new = Area(
         min(old.first_row, *rows, rows[0]),

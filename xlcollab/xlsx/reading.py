@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from xlcollab.errors import DamagedFileError
+from xlcollab.errors import DamagedFileError, XlcollabError
 from xlcollab.xlsx.calendar import to_date
 from xlcollab.xlsx.cells import Area, Cell, CellValue, ErrorValue, Formula, address
 from xlcollab.xlsx.markup import unescape_string
@@ -74,9 +74,15 @@ class CellReader:
         shown = to_date(number, self.date1904) if style in self.date_styles else number
         return Cell(shown, formula, style, number)
 
+    def shared(self, number: int) -> str:
+        """A shared text by its number. Raises `IndexError` where there is none."""
+        if number < 0:
+            raise IndexError(number)
+        return self.strings()[number]
+
     def _typed(self, kind: str, text: str) -> CellValue:
         if kind == "s":
-            return self.strings()[int(text)]
+            return self.shared(int(text))
         if kind in ("str", "inlineStr"):
             return unescape_string(text)
         if kind == "b":
@@ -84,7 +90,9 @@ class CellReader:
         if kind == "e":
             return ErrorValue(text)
         if kind == "d":
-            return dt.datetime.fromisoformat(text)
+            if "T" not in text:
+                return dt.date.fromisoformat(text)
+            return dt.datetime.fromisoformat(text).replace(tzinfo=None)  # cells know no time zones
         raise ValueError(kind)
 
 
@@ -136,7 +144,10 @@ def _tokens(data: bytes, part: str) -> list[Token]:
         return parse_tokens(data, part)
     tokens: list[Token] = []
     for row in rows:
-        found = row_tokens(row)
+        try:
+            found = row_tokens(row)
+        except ValueError:  # a column beyond the last, which the parser's way names
+            found = None
         if found is None:
             return parse_tokens(data, part)
         tokens += found
@@ -152,7 +163,11 @@ def array_area(token: Token) -> Area | None:
     """The range of the array formula or data table that a cell begins; None for any other cell."""
     if token[4] is None or token[4][0].get("t") not in ("array", "dataTable"):
         return None
-    return Area.parse(token[4][0].get("ref", address(*token[:2])))
+    own = address(*token[:2])
+    try:
+        return Area.parse(token[4][0].get("ref", own))
+    except XlcollabError:
+        return Area.parse(own)  # no range at all: then it is at least the cell's own formula
 
 
 def _formula(
