@@ -76,7 +76,7 @@ class TestPrediction:
         assert torch.autograd.gradcheck(lambda p: predict_rows(model, Factors(p, *_parts(rows)[1:])), (P,))
 
     def test_carries_leading_dimensions_through(self):
-        model, many = Model(2, True, (0, 6)), [some_factors(4, 3, 2, seed) for seed in range(5)]
+        model, many = Model(2, True, (-0.5, 6)), [some_factors(4, 3, 2, seed) for seed in range(5)]
         stacked = Factors(*(np.stack(parts) for parts in zip(*(_parts(f) for f in many), strict=True)), 0.3)
         users, items = np.array([0, 3, 1]), np.array([2, 2, 0])
         for at, f in enumerate(many):
@@ -233,7 +233,7 @@ class TestFactors:
         np.testing.assert_allclose(predict_all(model, f.folded()), predict_all(model, f))
 
     def test_transposed_predict_the_transposed_table(self):
-        model, f = Model(2, True, (0, 5)), some_factors(4, 3, 2, 5)
+        model, f = Model(2, True, (-0.5, 5)), some_factors(4, 3, 2, 5)
         np.testing.assert_allclose(predict_all(model, f.transposed()), predict_all(model, f).T)
 
     def test_of_the_unrated_can_be_the_average_of_the_others(self):

@@ -9,7 +9,7 @@ from xlcollab.model import Factors, Model, predict_pairs
 from xlcollab.objective import Objective, overshoot, rmse
 from xlcollab.ratings import Ratings
 
-models = st.builds(Model, st.integers(1, 3), st.booleans(), st.sampled_from([None, (0.0, 6.0)])) | st.just(
+models = st.builds(Model, st.integers(1, 3), st.booleans(), st.sampled_from([None, (-0.5, 6.0)])) | st.just(
     Model(0, True)
 )
 penalties = st.sampled_from([(0.0, 0.0), (0.7, 0.7), (2.0, 0.0), (0.5, 3.0)])
@@ -37,7 +37,7 @@ def test_gradient_is_that_of_central_differences(m, n, model, penalty, seed):
     np.testing.assert_allclose(gradient, slopes(objective.cost, x), rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("model", [Model(3), Model(3, True), Model(3, True, (0, 6))])
+@pytest.mark.parametrize("model", [Model(3), Model(3, True), Model(3, True, (-0.5, 6))])
 def test_gradient_of_a_sparse_table_is_that_of_central_differences(model):
     objective = Objective(some_ratings(400, 300, 0.01, 1), model, 0.3, 0.2)
     g = np.random.default_rng(1)

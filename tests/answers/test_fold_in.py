@@ -32,7 +32,7 @@ class TestRegression:
         g = np.random.default_rng(1)
         return Factors(g.normal(size=(9, 3)), g.normal(size=(12, 3)), g.normal(size=9), g.normal(size=12), 0.3)
 
-    @pytest.mark.parametrize("y_range", [None, (0.0, 5.5)])
+    @pytest.mark.parametrize("y_range", [None, (-0.5, 5.5)])
     def test_is_the_minimum_of_errors_and_prior(self, side, y_range):
         model = Model(3, True, y_range)
         g = np.random.default_rng(2)
@@ -66,7 +66,7 @@ class TestRegression:
         np.testing.assert_allclose(row.covariance[:3, :3], np.cov(side.user_factors.T, bias=True))
 
     def test_the_prior_of_rows_is_their_own_mean_and_covariance_with_the_noise_of_the_fit(self, side):
-        model, every = Model(3, True, (0.0, 5.0)), np.arange(9)
+        model, every = Model(3, True, (-0.5, 5.0)), np.arange(9)
         values = predict_pairs(model, side, every, every) + np.array([0.5, -0.5, *[0.0] * 7])
         prior = rows_prior(model, side, every, every, values)
         rows = np.column_stack([side.user_factors, side.user_bias])

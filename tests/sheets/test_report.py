@@ -25,7 +25,7 @@ MODELS = [
     Model(3, biased=True),
     Model(0, biased=True),
     Model(2, y_range=(0.5, 5.5)),
-    Model(4, biased=True, y_range=(0, 6)),
+    Model(4, biased=True, y_range=(-0.5, 6)),
 ]
 
 

@@ -12,7 +12,7 @@ from xlcollab.solvers import penalty_choice
 from xlcollab.solvers.base import Status
 from xlcollab.solvers.penalty_choice import choose_penalty
 
-MODELS = [Model(3), Model(3, biased=True), Model(3, True, (0.0, 5.5))]
+MODELS = [Model(3), Model(3, biased=True), Model(3, True, (-0.5, 5.5))]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_other_units_of_the_ratings_give_the_same_predictions(chosen, parts):
 
 
 def test_a_range_counts_in_the_units_of_the_linear_predictor(parts):
-    path = penalty_choice._Path(None, parts[0], Model(2, True, (0.0, 8.0)), None, 0, None)
+    path = penalty_choice._Path(None, parts[0], Model(2, True, (-1.0, 7.0)), None, 0, None)
     spread = parts[0].values.std()
     assert path.penalties(3.0) == pytest.approx((3 * spread * 2, 3 * 2**2))  # the slope is 8 / 4 in the middle
 

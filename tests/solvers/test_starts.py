@@ -52,7 +52,7 @@ def test_of_a_large_table_is_nearly_the_svd_of_its_means_and_residuals(biased):
 
 def test_for_a_range_starts_from_the_unsqueezed_ratings():
     users, items, values = triplets(8, 6, 2.0)
-    model = Model(6, y_range=(0, 6))
+    model = Model(6, y_range=(-0.5, 6))
     np.testing.assert_allclose(
         predict_all(model, start(model, (users, items, values), (8, 6), 0.0))[users, items], values
     )

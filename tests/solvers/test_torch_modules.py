@@ -25,7 +25,7 @@ def dot_bias(model: Model, mean: float = 0.0) -> EmbeddingDotBias:
 def network(**options) -> EmbeddingNN:
     settings = {"dropout": (0.0,), "embedding_dropout": 0.0, "batch_norm": True} | options
     return EmbeddingNN(
-        Model(3, y_range=(0, 5)),
+        Model(3, y_range=(-0.5, 5)),
         [(6, 4), (4, 3)],
         (5,),
         generator=generator(),
@@ -67,7 +67,7 @@ def test_the_sizes_that_fastai_gives_are_known():
     assert [embedding_size(rows) for rows in (944, 1665)] == [74, 102]  # ML-100k, in fastai's collab chapter
 
 
-@pytest.mark.parametrize("model", [Model(3), Model(3, True), Model(3, True, (0, 5.5)), Model(0, True)])
+@pytest.mark.parametrize("model", [Model(3), Model(3, True), Model(3, True, (-0.5, 5.5)), Model(0, True)])
 def test_the_module_predicts_what_the_model_says_of_its_factors(model):
     module = dot_bias(model, mean=0.7)
     with torch.no_grad():
