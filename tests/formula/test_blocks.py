@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,10 +12,47 @@ from xlcollab.errors import FormulaError
 from xlcollab.excel_solver.names import read_models
 from xlcollab.formula.blocks import find_blocks, rectangles
 from xlcollab.formula.program import compile_program
-from xlcollab.formula.r1c1 import from_r1c1, to_r1c1
+from xlcollab.formula.r1c1 import to_r1c1
 from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, Area, column_letters
-from xlcollab.xlsx.translate import move_formula
+from xlcollab.xlsx.translate import FilledFormula
 from xlcollab.xlsx.workbook import Workbook
+
+_COPIED = re.compile(r"\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'")
+_R1C1 = re.compile(
+    r"(?<![\w.\\\]])(?:R(?P<row>\[-?\d+\]|\d*)C(?P<col>\[-?\d+\]|\d*)|R(?P<rows>\[-?\d+\]|\d+)(?=:R)"
+    r"|(?<=:)R(?P<rows2>\[-?\d+\]|\d+)|C(?P<cols>\[-?\d+\]|\d+)(?=:C)|(?<=:)C(?P<cols2>\[-?\d+\]|\d+))(?![\w.(\\\[])"
+)
+
+
+def from_r1c1(formula: str, row: int, col: int) -> str:
+    """('R[-2]C[-2]*R2C2', 3, 3) → 'A1*$B$2': the inverse of `to_r1c1`."""
+    out = []
+    position = 0
+    for copied in _COPIED.finditer(formula):
+        out.append(_replaced(formula[position : copied.start()], row, col))
+        out.append(copied[0])
+        position = copied.end()
+    out.append(_replaced(formula[position:], row, col))
+    return "".join(out)
+
+
+def _replaced(text: str, row: int, col: int) -> str:
+    def a1(match: re.Match[str]) -> str:
+        if match["row"] is not None:
+            return _half(match["col"], col, True) + _half(match["row"], row, False)
+        rows = match["rows"] or match["rows2"]
+        if rows:
+            return _half(rows, row, False)
+        return _half(match["cols"] or match["cols2"], col, True)
+
+    return _R1C1.sub(a1, text)
+
+
+def _half(text: str, home: int, is_col: bool) -> str:
+    """'[-2]', '2' or '' → '$B' or '7'."""
+    fixed = bool(text) and not text.startswith("[")
+    at = int(text) if fixed else home + int(text.strip("[]") or 0)
+    return ("$" if fixed else "") + (column_letters(at) if is_col else str(at))
 
 
 @pytest.mark.parametrize(
@@ -37,11 +76,6 @@ from xlcollab.xlsx.workbook import Workbook
 def test_relative_forms_are_those_of_excels_r1c1_notation(a1, at, r1c1):
     assert to_r1c1(a1, *at) == r1c1
     assert from_r1c1(r1c1, *at) == a1
-
-
-def test_a_relative_reference_cannot_leave_the_sheet():
-    with pytest.raises(FormulaError, match=r"\[-2\] leaves the sheet"):
-        from_r1c1("R[-2]C", 2, 1)
 
 
 DOLLAR = st.sampled_from(["", "$"])
@@ -70,7 +104,7 @@ def test_relative_form_and_back_is_the_formula(formula, row, col):
 
 @given(formulas(900, 90), st.integers(1, 50), st.integers(1, 50), st.integers(0, 30), st.integers(0, 30))
 def test_a_filled_formula_keeps_its_relative_form(formula, row, col, down, across):
-    assert to_r1c1(move_formula(formula, down, across), row + down, col + across) == to_r1c1(formula, row, col)
+    assert to_r1c1(FilledFormula(formula).moved(down, across), row + down, col + across) == to_r1c1(formula, row, col)
 
 
 def blocks_of(book, sheet="S"):

@@ -1,4 +1,4 @@
-"""A1 ↔ R1C1: the form in which all cells that were filled from one formula read the same.
+"""A1 → R1C1: the form in which all cells that were filled from one formula read the same.
 
 ``=A1*$B$2`` in C3 and ``=A2*$B$2`` in C4 are both ``RC[-2]*R2C2`` there. Excel's own R1C1 notation is used, so that the
 relative form can be read by people too.
@@ -6,20 +6,10 @@ relative form can be read by people too.
 
 from __future__ import annotations
 
-import re
-
-from xlcollab.errors import FormulaError
 from xlcollab.formula.parse import read_corner
 from xlcollab.formula.tokens import tokenise
-from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, column_letters
 
-__all__ = ["from_r1c1", "to_r1c1"]
-
-_COPIED = re.compile(r"\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'")
-_R1C1 = re.compile(
-    r"(?<![\w.\\\]])(?:R(?P<row>\[-?\d+\]|\d*)C(?P<col>\[-?\d+\]|\d*)|R(?P<rows>\[-?\d+\]|\d+)(?=:R)"
-    r"|(?<=:)R(?P<rows2>\[-?\d+\]|\d+)|C(?P<cols>\[-?\d+\]|\d+)(?=:C)|(?<=:)C(?P<cols2>\[-?\d+\]|\d+))(?![\w.(\\\[])"
-)
+__all__ = ["to_r1c1"]
 
 
 def to_r1c1(formula: str, row: int, col: int) -> str:
@@ -52,36 +42,3 @@ def _relative(reference: str, row: int, col: int) -> str:
             at_row, at_col = at_row.replace("[0]", ""), at_col.replace("[0]", "")
         halves.append(at_row + at_col)
     return ":".join(halves)
-
-
-def from_r1c1(formula: str, row: int, col: int) -> str:
-    """('R[-2]C[-2]*R2C2', 3, 3) → 'A1*$B$2': the inverse of `to_r1c1`."""
-    out = []
-    position = 0
-    for copied in _COPIED.finditer(formula):
-        out.append(_replaced(formula[position : copied.start()], row, col))
-        out.append(copied[0])
-        position = copied.end()
-    out.append(_replaced(formula[position:], row, col))
-    return "".join(out)
-
-
-def _replaced(text: str, row: int, col: int) -> str:
-    def a1(match: re.Match[str]) -> str:
-        if match["row"] is not None:
-            return _half(match["col"], col, MAX_COL, True) + _half(match["row"], row, MAX_ROW, False)
-        rows = match["rows"] or match["rows2"]
-        if rows:
-            return _half(rows, row, MAX_ROW, False)
-        return _half(match["cols"] or match["cols2"], col, MAX_COL, True)
-
-    return _R1C1.sub(a1, text)
-
-
-def _half(text: str, home: int, limit: int, is_col: bool) -> str:
-    """'[-2]', '2' or '' → '$B' or '7'."""
-    fixed = bool(text) and not text.startswith("[")
-    at = int(text) if fixed else home + int(text.strip("[]") or 0)
-    if not 1 <= at <= limit:
-        raise FormulaError(f"The relative reference {text} leaves the sheet.")
-    return ("$" if fixed else "") + (column_letters(at) if is_col else str(at))

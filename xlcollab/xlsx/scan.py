@@ -107,9 +107,7 @@ def parse_tokens(data: bytes, part: str) -> list[Token]:
             f"The sheet part {part} is not readable XML ({error}). Repair it by opening and saving it in Excel."
         ) from error
     except ValueError as error:
-        raise DamagedFileError(
-            f"The sheet part {part} has a row, a cell or a style whose number is none."
-        ) from error
+        raise DamagedFileError(f"The sheet part {part} has a row, a cell or a style whose number is none.") from error
     return walker.tokens
 
 

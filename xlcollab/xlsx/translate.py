@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, column_letters, column_number
 
-__all__ = ["FilledFormula", "end_of_brackets", "move_formula"]
+__all__ = ["FilledFormula", "end_of_brackets"]
 
 # What is copied as it stands comes first, so that nothing inside it is taken for a reference.
 _TOKEN = re.compile(
@@ -67,11 +67,6 @@ class FilledFormula:
             out += (piece, str(moved) if is_row else column_letters(moved))
         out.append(self._pieces[-1])
         return "".join(out)
-
-
-def move_formula(text: str, rows: int, cols: int) -> str:
-    """``text`` as Excel would fill it ``rows`` down and ``cols`` across: ('A1+$B$2', 1, 1) → 'B2+$B$2'."""
-    return FilledFormula(text).moved(rows, cols)
 
 
 _Reference = tuple[bool, int, bool, int]  # absolute column?, column or 0, absolute row?, row or 0
