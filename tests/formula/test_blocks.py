@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from xlcollab.errors import FormulaError
 from xlcollab.excel_solver.names import read_models
-from xlcollab.formula.blocks import find_blocks, rectangles
+from xlcollab.formula.blocks import find_blocks
 from xlcollab.formula.program import compile_program
 from xlcollab.formula.r1c1 import to_r1c1
 from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, Area, column_letters
@@ -148,12 +148,6 @@ def test_a_formula_that_cannot_be_read_is_a_block_of_its_own_that_names_its_cell
     ) as caught:
         _ = blocks[1].tree
     assert (caught.value.sheet, caught.value.cell) == ("S", "A2")
-
-
-@given(st.sets(st.tuples(st.integers(1, 8), st.integers(1, 8))))
-def test_rectangles_cover_every_cell_once(cells):
-    covered = [cell for area in rectangles(sorted(cells)) for cell in area.cells()]
-    assert sorted(covered) == sorted(cells)
 
 
 @pytest.mark.parametrize(("sheet", "blocks"), [("dotprod", 2), ("bias", 2)])

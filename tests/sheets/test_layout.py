@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from xlcollab.model import Model
-from xlcollab.sheets.layout import MirrorLayout, TableLayout, rectangles
+from xlcollab.sheets.layout import MirrorLayout, TableLayout
 from xlcollab.xlsx.cells import address
 
 
@@ -71,16 +71,3 @@ def test_a_companion_table_stands_below_in_the_same_columns() -> None:
     companion = table.below(gap=2)
     assert companion.label_row == table.values.last_row + 3
     assert companion.values.first_col == table.values.first_col
-
-
-@pytest.mark.parametrize(
-    ("mask", "refs"),
-    [
-        ([[True, True], [True, True]], ["B3:C4"]),
-        ([[True, True, False], [True, True, False], [True, True, True]], ["B3:C4", "B5:D5"]),
-        ([[True, False, True], [True, False, True], [False, False, True]], ["B3:B4", "D3:D5"]),
-        ([[False, False]], []),
-    ],
-)
-def test_true_cells_are_covered_by_as_few_areas_as_line_up(mask: list[list[bool]], refs: list[str]) -> None:
-    assert [area.ref for area in rectangles(mask, first_row=3, first_column=2)] == refs

@@ -14,6 +14,7 @@ from xlcollab.xlsx.cells import (
     column_number,
     qualified,
     quote_sheet,
+    rectangles,
 )
 
 rows, cols = st.integers(1, MAX_ROW), st.integers(1, MAX_COL)
@@ -138,3 +139,23 @@ def test_names_that_a_formula_would_misread_are_quoted(name: str, quoted: str) -
 
 def test_a_qualified_reference_is_absolute() -> None:
     assert qualified("My sheet", Area.parse("A1:B2")) == "'My sheet'!$A$1:$B$2"
+
+
+@given(st.sets(st.tuples(st.integers(1, 8), st.integers(1, 8))))
+def test_rectangles_cover_every_cell_once(cells):
+    covered = [cell for area in rectangles(sorted(cells)) for cell in area.cells()]
+    assert sorted(covered) == sorted(cells)
+
+
+@pytest.mark.parametrize(
+    ("mask", "refs"),
+    [
+        ([[True, True], [True, True]], ["B3:C4"]),
+        ([[True, True, False], [True, True, False], [True, True, True]], ["B3:C4", "B5:D5"]),
+        ([[True, False, True], [True, False, True], [False, False, True]], ["B3:B4", "D3:D5"]),
+        ([[False, False]], []),
+    ],
+)
+def test_cells_are_covered_by_as_few_areas_as_line_up(mask: list[list[bool]], refs: list[str]) -> None:
+    cells = [(row, col) for row, line in enumerate(mask, 3) for col, there in enumerate(line, 2) if there]
+    assert [area.ref for area in rectangles(cells)] == refs

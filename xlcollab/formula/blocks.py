@@ -6,7 +6,7 @@ a block. Real Solver models collapse to a handful: the lesson's sheet with 226 f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,13 @@ from xlcollab.errors import FormulaError
 from xlcollab.formula.parse import parse
 from xlcollab.formula.r1c1 import to_r1c1
 from xlcollab.formula.syntax import Node
-from xlcollab.xlsx.cells import Area, Cell, address
+from xlcollab.xlsx.cells import Area, Cell, address, rectangles
 from xlcollab.xlsx.translate import FilledFormula
 
 if TYPE_CHECKING:
     from xlcollab.formula.ranges import Frame
 
-__all__ = ["Block", "find_blocks", "rectangles"]
+__all__ = ["Block", "find_blocks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,40 +136,3 @@ def _form(text: str, row: int, col: int) -> str:
         return to_r1c1(text, row, col)
     except FormulaError:
         return f"{row},{col}: {text}"  # a formula that cannot be read is like no other
-
-
-def rectangles(keys: Iterable[tuple[int, int]]) -> list[Area]:
-    """Cells, in ascending order, as few full rectangles: equal runs in consecutive rows are joined."""
-    found: list[Area] = []
-    growing: dict[tuple[int, int], tuple[int, int]] = {}  # (first, last column) → (first, last row)
-
-    def close(run: tuple[int, int]) -> None:
-        first_row, last_row = growing.pop(run)
-        found.append(Area(first_row, run[0], last_row, run[1]))
-
-    for row, first, last in _runs(keys):
-        run = (first, last)
-        rows = growing.get(run)
-        if rows is not None and rows[1] == row - 1:
-            growing[run] = (rows[0], row)
-            continue
-        if rows is not None:
-            close(run)
-        growing[run] = (row, row)
-    for run in list(growing):
-        close(run)
-    return sorted(found)
-
-
-def _runs(keys: Iterable[tuple[int, int]]) -> Iterable[tuple[int, int, int]]:
-    """(row, first column, last column) of each unbroken run."""
-    row = first = last = 0
-    for r, c in keys:
-        if r == row and c == last + 1:
-            last = c
-            continue
-        if row:
-            yield row, first, last
-        row, first, last = r, c, c
-    if row:
-        yield row, first, last

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlcollab.errors import FormulaError
-from xlcollab.formula.blocks import Block, rectangles
+from xlcollab.formula.blocks import Block
 from xlcollab.formula.precedents import Precedents, cut_growing, precedents
 from xlcollab.formula.ranges import Range
 from xlcollab.formula.sheets import Sheets
-from xlcollab.xlsx.cells import Area, address
+from xlcollab.xlsx.cells import Area, address, rectangles
 
 __all__ = ["Graph", "Mask", "cone", "in_order", "pieces", "reads"]
 

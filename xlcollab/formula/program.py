@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xlcollab.errors import FormulaError
-from xlcollab.formula.blocks import Block, rectangles
+from xlcollab.formula.blocks import Block
 from xlcollab.formula.evaluate import Evaluator
 from xlcollab.formula.functions import VOLATILE
 from xlcollab.formula.graph import Graph, Mask, cone, in_order, reads
@@ -21,7 +21,7 @@ from xlcollab.formula.sheets import Sheets
 from xlcollab.formula.syntax import calls
 from xlcollab.formula.tape import Tape
 from xlcollab.formula.values import Values
-from xlcollab.xlsx.cells import Area, address
+from xlcollab.xlsx.cells import Area, address, rectangles
 
 if TYPE_CHECKING:
     from xlcollab.xlsx.workbook import Workbook

@@ -19,15 +19,13 @@ in H2:V16, item factors in H19:V23, user factors in B25:F39, predictions in H25:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
 
 from xlcollab.model import Model
 from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, Area
 
-__all__ = ["MirrorLayout", "TableLayout", "rectangles"]
+__all__ = ["MirrorLayout", "TableLayout"]
 
 
 @dataclass(frozen=True)
@@ -201,25 +199,3 @@ class TableLayout:
     def fits_a_sheet(self) -> bool:
         """Whether Excel has enough rows and columns."""
         return self.first_row + self.n_users - 1 <= MAX_ROW and self.first_column + self.n_items - 1 <= MAX_COL
-
-
-def rectangles(mask: Sequence[Sequence[bool]], first_row: int, first_column: int) -> list[Area]:
-    """Areas that cover exactly the true cells of a table whose first cell is given: runs in a row, joined downwards."""
-    done: list[Area] = []
-    open_runs: dict[tuple[int, int], int] = {}  # (first column, last column) → first row
-    for row, line in enumerate([*mask, []], first_row):
-        runs = set(_runs(line, first_column))
-        ended = [run for run in open_runs if run not in runs]
-        done += [Area(open_runs.pop(run), run[0], row - 1, run[1]) for run in ended]
-        for run in runs:
-            open_runs.setdefault(run, row)
-    return sorted(done)
-
-
-def _runs(line: Sequence[bool], first_column: int) -> Iterator[tuple[int, int]]:
-    column = first_column
-    for value, group in groupby(line):
-        width = sum(1 for _ in group)
-        if value:
-            yield column, column + width - 1
-        column += width

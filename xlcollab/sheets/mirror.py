@@ -20,9 +20,9 @@ from xlcollab.arrays import FloatArray
 from xlcollab.excel_solver.names import minimise_model, solver_names
 from xlcollab.sheets import theme
 from xlcollab.sheets.formulas import ModelFormulas
-from xlcollab.sheets.layout import MirrorLayout, rectangles
+from xlcollab.sheets.layout import MirrorLayout
 from xlcollab.sheets.looks import Looks
-from xlcollab.xlsx.cells import address, quote_sheet
+from xlcollab.xlsx.cells import address, quote_sheet, rectangles
 from xlcollab.xlsx.newsheet import NewSheet
 
 if TYPE_CHECKING:
@@ -213,7 +213,8 @@ def _predictions(sheet: NewSheet, mirror: Mirror) -> None:
             lambda row, column: mirror.looks.fitted if known[row, column] else None,
         )
     # Blanks predict 0, which is no rating and takes no colour.
-    colored = rectangles(known.tolist(), area.first_row, area.first_col) if mirror.live else [area]
+    rated = (cell for cell, there in zip(area.cells(), known.ravel().tolist(), strict=True) if there)
+    colored = rectangles(rated) if mirror.live else [area]
     if len(colored) <= _MOST_COLORED_AREAS:
         theme.color_by_rating(sheet, colored, fit.ratings.scale)
     row, column = layout.rmse

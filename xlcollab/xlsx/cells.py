@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ __all__ = [
     "column_number",
     "qualified",
     "quote_sheet",
+    "rectangles",
 ]
 
 MAX_ROW = 1_048_576
@@ -208,3 +209,40 @@ class Cell(NamedTuple):
     formula: Formula | None = None
     style: int = 0
     number: int | float | None = None
+
+
+def rectangles(cells: Iterable[tuple[int, int]]) -> list[Area]:
+    """Cells (row, column), in ascending order, as few full rectangles: equal runs in consecutive rows are joined."""
+    found: list[Area] = []
+    growing: dict[tuple[int, int], tuple[int, int]] = {}  # (first, last column) → (first, last row)
+
+    def close(run: tuple[int, int]) -> None:
+        first_row, last_row = growing.pop(run)
+        found.append(Area(first_row, run[0], last_row, run[1]))
+
+    for row, first, last in _runs(cells):
+        run = (first, last)
+        rows = growing.get(run)
+        if rows is not None and rows[1] == row - 1:
+            growing[run] = (rows[0], row)
+            continue
+        if rows is not None:
+            close(run)
+        growing[run] = (row, row)
+    for run in list(growing):
+        close(run)
+    return sorted(found)
+
+
+def _runs(cells: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
+    """(row, first column, last column) of each unbroken run."""
+    row = first = last = 0
+    for r, c in cells:
+        if r == row and c == last + 1:
+            last = c
+            continue
+        if row:
+            yield row, first, last
+        row, first, last = r, c, c
+    if row:
+        yield row, first, last
