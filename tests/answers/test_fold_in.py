@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import minimize
 
-from xlcollab.answers.fold_in import RowPrior, fold_in, rows_prior
+from xlcollab.answers.fold_in import RowPrior, _at, fold_in, rows_prior
 from xlcollab.errors import FitError, OptionError, RatingsError, UnknownLabelError
 from xlcollab.fitting import fit, load
 from xlcollab.model import Factors, Model, link, predict_pairs
@@ -47,6 +47,14 @@ class TestRegression:
 
         row = fold_in(model, side, prior, positions, values)
         np.testing.assert_allclose(row.mean, minimize(cost, np.zeros(4), tol=1e-12).x, atol=1e-4)
+
+    def test_newtons_method_knows_both_derivatives_of_the_link(self):
+        model, x, h = Model(3, True, (-0.5, 5.5)), np.linspace(-4, 4, 9), 1e-5
+        _, slope, bend = _at(model, x, np.zeros(9))
+        above, below = link(model, x + h), link(model, x - h)
+        np.testing.assert_allclose(slope, (above - below) / (2 * h), rtol=1e-8)
+        (_, ahead, _), (_, behind, _) = _at(model, x + h, np.zeros(9)), _at(model, x - h, np.zeros(9))
+        np.testing.assert_allclose(bend, (ahead - behind) / (2 * h), rtol=1e-7, atol=1e-9)
 
     def test_of_extreme_ratings_in_a_range_ends(self, side):
         row = fold_in(

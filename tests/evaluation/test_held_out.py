@@ -82,6 +82,7 @@ class TestEvaluation:
         low, high = found.fit.interval_positions(valid.user_idx, valid.item_idx)
         assert found.inside == pytest.approx(np.mean((low <= valid.values) & (valid.values <= high)))
         assert found.fit.solver == "bayes"
+        assert repr(found).endswith(f", {found.inside:.1%} inside the 80% interval>")
 
     def test_has_no_share_inside_where_the_solver_has_no_intervals(self, parts):
         found = evaluate(*parts, **LINEAR)
