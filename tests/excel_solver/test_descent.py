@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -27,12 +29,16 @@ VALLEY = {
 }
 
 
-@pytest.fixture
-def valley(solver_book) -> Evaluator:
-    book = Workbook.open(solver_book(**VALLEY))
+def evaluator_of(path: Path) -> Evaluator:
+    book = Workbook.open(path)
     (model,) = read_models(book)
     problem, _ = assemble(book, model)
     return Evaluator(problem, Watch(model.options, None, model.sheet))
+
+
+@pytest.fixture
+def valley(solver_book) -> Evaluator:
+    return evaluator_of(solver_book(**VALLEY))
 
 
 def test_a_descent_that_creeps_too_slowly_to_be_the_best_is_given_up(valley) -> None:
@@ -49,6 +55,31 @@ def test_a_descent_that_may_still_be_the_best_goes_to_its_end(valley) -> None:
     free = descend(valley, valley.problem.start, np.ones(N), 2000, 1e-4)
     raced = descend(valley, valley.problem.start, np.ones(N), 2000, 1e-4, best=free.merit + 1e-3)
     np.testing.assert_array_equal(raced.x, free.x)
+
+
+def test_parameters_of_very_different_size_do_not_slow_a_descent_down(solver_book) -> None:
+    """Fitting 70 parameters to 70 targets, each on a scale of its own: the metric measures the scales."""
+    sizes = 10.0 ** np.linspace(-3, 3, N)
+    cells = {f"A{i}": 0 for i in range(1, N + 1)} | {f"B{i}": float(s) for i, s in enumerate(sizes, 1)}
+    cells |= {f"C{i}": f"=B{i}*A{i}+SUM($A$1:$A${N})/100-1" for i in range(1, N + 1)}
+    cells["D1"] = f"=SUMSQ(C1:C{N})"
+    evaluator = evaluator_of(solver_book(cells, objective="D1", changing=f"A1:A{N}"))
+    local = descend(evaluator, evaluator.problem.start, np.ones(N), 2000, 1e-4)
+    assert not local.limited
+    assert local.merit == pytest.approx(0, abs=1e-9)
+
+
+def test_a_metric_is_measured_where_the_objective_is_no_sum_of_squares(solver_book) -> None:
+    """Σ wᵢ(eˣⁱ − xᵢ) + (Σ xᵢ)²/1000 is convex with its minimum at 0, and curved 10⁶ times more one way than another."""
+    weights = 10.0 ** np.linspace(-3, 3, N)
+    cells = {f"A{i}": 1 for i in range(1, N + 1)} | {f"B{i}": float(w) for i, w in enumerate(weights, 1)}
+    cells |= {f"C{i}": f"=B{i}*(EXP(A{i})-A{i})" for i in range(1, N + 1)}
+    cells["D1"] = f"=SUM(C1:C{N})+SUM(A1:A{N})^2/1000"
+    evaluator = evaluator_of(solver_book(cells, objective="D1", changing=f"A1:A{N}"))
+    local = descend(evaluator, evaluator.problem.start, np.ones(N), 2000, 1e-4)
+    assert not local.limited
+    np.testing.assert_allclose(local.x, 0, atol=1e-2)
+    assert local.merit == pytest.approx(weights.sum(), rel=1e-9)
 
 
 def test_an_unfinished_descent_is_no_minimum_and_keeps_the_search_going() -> None:

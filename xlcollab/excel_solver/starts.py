@@ -17,8 +17,8 @@ from xlcollab.excel_solver.problem import Floats, Problem
 __all__ = ["DEFAULT_STARTS", "Minima", "starts", "typical_size"]
 
 DEFAULT_STARTS = 10
-"""When the model does not ask for multistart. One descent of the lesson's models misses the least minimum in 1 of 10
-(dot) or 1 of 4 (biases) random starts; ten miss it in less than one of a million."""
+"""When the model does not ask for multistart. One descent of the lesson's models misses the least minimum from 1 in
+10 random starts; ten miss it in less than one of a million."""
 
 _SAME = 1e-6  # merits that differ by less, relatively, belong to one minimum
 _ALIKE = 1e3  # changing cells of one area within this ratio are taken to be of one kind
