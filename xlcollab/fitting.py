@@ -23,7 +23,7 @@ from xlcollab.errors import (
 from xlcollab.fitted import Fit, load, pairs_predicted
 from xlcollab.model import Factors, Model
 from xlcollab.model_file import is_model_file
-from xlcollab.objective import overshoot
+from xlcollab.objective import WILD, overshoot
 from xlcollab.progress import OnProgress
 from xlcollab.rating_files import Data, as_ratings
 from xlcollab.ratings import Label, Ratings
@@ -41,9 +41,6 @@ DEFAULT_SOLVER = "bayes"
 
 PLAIN_SOLVERS = ("scipy", "torch", DEFAULT_SOLVER)
 """What ``xlcollab fit`` runs when no solver is named: the two halves of the lesson, and the one made for predicting."""
-
-_WILD = 5.0
-"""Widths of the rating scale that a prediction may lie beyond it before the factors count as too many."""
 
 _LARGEST = 1e100
 """The largest rating of which squares, and products of these, can be summed in double precision."""
@@ -266,7 +263,7 @@ def _warn(made: Fit) -> None:
             TooManyFactorsWarning,
             stacklevel=3,
         )
-    elif (beyond := overshoot(model, made.factors, ratings)) > _WILD:
+    elif (beyond := overshoot(model, made.factors, ratings)) > WILD:
         warnings.warn(
             f"{model.name} predicts some blank cells {beyond:.0f} widths of the rating scale off the scale: too many"
             " factors for these ratings. Take fewer, or a penalty.",

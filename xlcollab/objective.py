@@ -22,7 +22,10 @@ from xlcollab.model import Factors, Model, predict_all, predict_pairs
 if TYPE_CHECKING:
     from xlcollab.ratings import Ratings
 
-__all__ = ["Objective", "overshoot", "rmse"]
+__all__ = ["WILD", "Objective", "overshoot", "rmse"]
+
+WILD = 5.0
+"""An `overshoot` of more says that nothing holds the blank cells: the factors are too many for the ratings."""
 
 _DENSE_CELLS = 65_536
 """Up to this many cells the residuals are scattered into a full (m, n) matrix, which is quicker than a sparse one."""

@@ -114,7 +114,7 @@ def test_says_how_far_the_choice_has_come(parts):
     assert [call.done for call in choosing] == sorted(call.done for call in choosing)
     assert choosing[0].value is None
     assert 0 < choosing[-1].value < 2
-    assert calls[-1].task == "fit: scipy"
+    assert calls[-1].task == "fitting"
 
 
 def test_of_many_ratings_one_part_is_held_out(parts, monkeypatch):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from xlcollab.model import Factors
+from xlcollab.objective import WILD
 from xlcollab.progress import OnProgress, Progress
 from xlcollab.solvers.base import Status
 from xlcollab.solvers.descents import Descent, Way
@@ -24,8 +25,6 @@ _SPREADS = (0.5, 1.0, 2.0)
 """Noise of the starts: the first has none, the others take these in turn."""
 _SAME = 1e-6
 """Two starts ended in the same minimum where their costs differ by less than this fraction."""
-_WILD = 5.0
-"""Predictions so many widths of the rating scale beyond its ends: nothing holds the blank cells."""
 
 
 class Effort(NamedTuple):
@@ -90,7 +89,7 @@ class Search:
             self.history.append({"iteration": len(self.history) + 1, "start": start + 1, "rmse": rmse, "cost": cost})
             self._least = min(self._least, (cost, rmse))
             if self._on_progress is not None:
-                progress = Progress("fit: scipy", start, self._effort.least, self._least[1])
+                progress = Progress("fitting", start, self._effort.least, self._least[1])
                 self.stopped = self.stopped or bool(self._on_progress(progress))
             return self.stopped
 
@@ -109,11 +108,11 @@ class Search:
             return Status.STOPPED, f"Stopped on request: {least}."
         if best.cost <= self._nothing:
             return Status.CONVERGED, EXACT
-        if beyond > _WILD and (best.slow or not best.converged):
+        if beyond > WILD and (best.slow or not best.converged):
             return Status.UNBOUNDED, f"No minimum was found: the error keeps falling, {least}. {wild}"
         if not best.converged:
             return Status.LIMIT, f"The iteration limit came before a minimum: {least}."
-        wild = f" {wild}" if beyond > _WILD else ""
+        wild = f" {wild}" if beyond > WILD else ""
         if proof:
             return Status.CONVERGED, f"Minimum found: {proof}, so it is the least there is.{wild}"
         found = "Converged: further steps gain next to nothing" if best.slow else "Minimum found"
