@@ -70,7 +70,8 @@ def resolve_range(book: Workbook, text: str, sheet: str | None = None) -> tuple[
             f"The name {name.name} stands for {name.text}, which is no range of cells. "
             "Name the range itself with --range."
         )
-    known = [*book.tables, *(each.name for each in book.names if not each.hidden)]
+    named = [each.name for each in book.names if not each.hidden and not each.name.startswith("_xlnm.")]
+    known = [*book.tables, *named]
     names = f" The workbook's names: {', '.join(known)}." if known else ""
     raise RatingsError(f"'{text}' is no range of cells, no defined name and no table of {book.path}.{names}")
 

@@ -24,7 +24,7 @@ Value = Label | None
 
 SHEET: Final = "ratings"
 _DELIMITERS: Final = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
-_KINDS: Final = ".csv, .tsv, .xlsx and .parquet"
+_KINDS: Final = ".csv, .tsv, .txt, .xlsx or .parquet"
 _INK, _PANEL, _LINE = "1F2933", "EEF1F4", "C3CBD3"
 _MIN_WIDTH, _MAX_WIDTH = 6.0, 30.0
 

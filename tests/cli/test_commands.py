@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from xlcollab.cli.output import echo_table
+
 
 def test_inspect_names_the_crosstab(run, lesson):
     document = json.loads(run("inspect", lesson, "--json").stdout)
@@ -117,3 +119,47 @@ def test_why_for_someone_unknown_is_the_average_without_a_reason(run, lesson):
     assert result.exit_code == 0, result.output
     assert "no" in result.stdout.splitlines()[1].split()
     assert "because" not in result.stdout
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.xls", "out", "out.xlsm"])
+def test_a_workbook_is_not_written_under_a_name_that_excel_does_not_open(run, lesson, tmp_path, name):
+    result = run("fit", lesson, "-o", tmp_path / name, "--solver", "scipy")
+    assert result.exit_code == 1
+    assert "Name it out.xlsx." in result.stderr
+    assert list(tmp_path.glob("out*")) == []
+
+
+def test_a_warning_that_each_fit_gives_is_shown_once(run, tmp_path):
+    source = tmp_path / "ratings.csv"
+    source.write_text("user,a,b,c\n1,5,3,\n2,4,1,\n3,,,\n4,2,5,\n")
+    result = run("fit", source, "--solver", "scipy", "--solver", "bayes", "-k", "1")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.count("User 3 has no rating") == 1
+
+
+def test_ctrl_c_ends_with_130_and_leaves_no_file(run, lesson, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xlcollab.fitting.fit", interrupted)
+    result = run("fit", lesson, "-o", tmp_path / "out.xlsx")
+    assert result.exit_code == 130
+    assert result.stderr == "Aborted!\n"
+    assert not (tmp_path / "out.xlsx").exists()
+
+
+def test_an_unknown_number_stays_a_number_among_numbers(run, lesson):
+    asked = json.loads(run("predict", lesson, "--user", "9999", "--item", "49", "--json").stdout)
+    assert (asked["user"], asked["item"], asked["known"]) == (9999, 49, False)
+    assert "There is no user 9999 among" in run("recommend", lesson, "--user", "9999").stderr
+
+
+def test_the_last_column_is_wrapped_to_the_terminal(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    echo_table(["solver", "how it ended"], [["scipy", "Minimum found: the least of 6 starts, reached by 6."]])
+    assert capsys.readouterr().out.splitlines() == [
+        "solver  how it ended",
+        "scipy   Minimum found: the least of 6",
+        "        starts, reached by 6.",
+    ]

@@ -110,7 +110,7 @@ def test_nothing_is_replaced_without_force(ratings, tmp_path):
 
 @pytest.mark.parametrize("name", ["out.xls", "out.ods", "out", "out.json"])
 def test_an_unknown_suffix_is_refused_and_leaves_no_file(ratings, tmp_path, name):
-    with pytest.raises(CannotWriteError, match=r"Use \.csv, \.tsv, \.xlsx and \.parquet"):
+    with pytest.raises(CannotWriteError, match=r"Use \.csv, \.tsv, \.txt, \.xlsx or \.parquet"):
         write_ratings(ratings, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 

@@ -13,7 +13,7 @@ from xlcollab.cli.output import echo_json, named_errors
 __all__ = ["convert"]
 
 
-@click.command()
+@click.command(short_help="Convert ratings between kinds of files.")
 @click.argument("source", type=PATH)
 @click.argument("target", type=PATH)
 @click.option(
@@ -58,5 +58,5 @@ def convert(
         echo_json({"source": str(source), "target": str(target), **sizes})
     elif not quiet:
         click.echo(
-            f"Wrote {target}: {ratings.n_users} users × {ratings.n_items} items, {len(ratings)} ratings ({form})"
+            f"Wrote {target}: {ratings.n_users:,} users × {ratings.n_items:,} items, {len(ratings):,} ratings ({form})"
         )

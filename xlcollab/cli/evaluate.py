@@ -46,10 +46,13 @@ _HEADINGS = {
 }
 
 
-@click.command()
+@click.command(short_help="The error on held-out ratings, of one solver or several.")
 @click.argument("train", type=PATH)
 @click.argument("test", type=PATH, required=False)
-@click.option("--solver", "solvers", multiple=True, default=["bayes"], metavar="NAME", help="What to fit (repeat).")
+@click.option(
+    "--solver", "solvers", multiple=True, default=["bayes"], show_default=True, metavar="NAME",
+    help="scipy, torch, bayes or als (repeat).",
+)  # fmt: skip
 @click.option("--folds", type=click.IntRange(2), metavar="K", help="Without TEST: hold out each of K parts (5).")
 @click.option(
     "--valid-pct", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="P", help="Or hold out a part."

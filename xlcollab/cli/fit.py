@@ -24,18 +24,19 @@ from xlcollab.cli.output import echo_json, echo_table, named_errors, progress_ba
 if TYPE_CHECKING:
     from xlcollab.fitting import Fit
     from xlcollab.ratings import Ratings
+    from xlcollab.xlsx.workbook import Workbook
 
 __all__ = ["fit"]
 
 _EXCEL = {".xlsx", ".xlsm"}
 
 
-@click.command()
+@click.command(short_help="Fit ratings and write a live result workbook.")
 @click.argument("source", metavar="INPUT", type=PATH)
 @click.option("-o", "--output", type=PATH, metavar="OUT.xlsx", help="The result workbook.")
 @click.option("--in-place", is_flag=True, help="Write the result sheets into INPUT itself.")
 @click.option("--save", type=PATH, metavar="MODEL.xlc", help="Save the fit that Predictions shows, to predict with.")
-@click.option("--solver", "solvers", multiple=True, metavar="NAME", help="scipy, torch, bayes … (repeat).")
+@click.option("--solver", "solvers", multiple=True, metavar="NAME", help="scipy, torch, bayes or als (repeat).")
 @click.option("--valid-pct", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="P", help="Hold out.")
 @reading_flags
 @size_flags
@@ -100,12 +101,19 @@ def _target(source: Path, output: Path | None, in_place: bool, force: bool) -> t
             raise click.UsageError("--in-place writes into INPUT; leave out --output.")
         if source.suffix.lower() not in _EXCEL:
             raise click.UsageError("--in-place needs a workbook as INPUT.")
-        return _check(source, True), True
+        return _book(source).target(source, force=True), True
     if output is None:
         return None, False
     if output.exists() and source.exists() and output.samefile(source):
         raise click.UsageError(f"{output} is the input itself. Choose another name, or pass --in-place.")
-    return _check(output, force), force
+    return _book(source).target(output, force=force), force
+
+
+def _book(source: Path) -> Workbook:
+    """The workbook that the result sheets go into."""
+    from xlcollab.xlsx.workbook import Workbook
+
+    return Workbook.open(source) if source.suffix.lower() in _EXCEL else Workbook.new()
 
 
 def _check(path: Path, force: bool) -> Path:
@@ -155,7 +163,7 @@ def _document(source: Path, target: Path | None, ratings: Ratings, fits: list[Fi
 
 
 def _echo(ratings: Ratings, fits: list[Fit]) -> None:
-    click.echo(f"{ratings.n_users} users × {ratings.n_items} items, {len(ratings)} ratings")
+    click.echo(f"{ratings.n_users:,} users × {ratings.n_items:,} items, {len(ratings):,} ratings")
     held_out = any(fit.valid_rmse is not None for fit in fits)
     header = ["solver", "model", "RMSE", *(["held-out RMSE"] if held_out else []), "seconds", "device", "how it ended"]
     rows = [

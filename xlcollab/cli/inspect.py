@@ -20,7 +20,7 @@ __all__ = ["inspect"]
 _WORKBOOKS = {".xlsx", ".xlsm", ".xltx", ".xltm", ".xls", ".xlsb", ".ods", ".numbers"}
 
 
-@click.command()
+@click.command(short_help="What is in a workbook: ratings and Solver models.")
 @click.argument("book", type=PATH)
 @reading_flags
 @json_flag
@@ -87,8 +87,8 @@ def _say_tables(tables: list[dict[str, Any]], path: Path) -> None:
     for table in tables:
         place = f"{table['sheet']}!{table['range']}" if table["sheet"] else str(path)
         click.echo(
-            f"Ratings at {place}: {table['users']} users × {table['items']} items, "
-            f"{table['ratings']} ratings, {table['blanks']} blanks"
+            f"Ratings at {place}: {table['users']:,} users × {table['items']:,} items, "
+            f"{table['ratings']:,} ratings, {table['blanks']:,} blanks"
         )
         if table["copies"]:
             click.echo(f"    the same at {', '.join(table['copies'])}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import math
+import shutil
 import sys
+import textwrap
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -24,20 +26,22 @@ __all__ = ["echo_json", "echo_table", "named_errors", "progress_bar"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_LEAST_COLUMN = 20  # signs: what has less room is left to the terminal
+_INTERRUPTED = 130  # 128 + SIGINT
 _BAR_AFTER = 1.0  # seconds: what ends sooner needs no bar
 
 
 def named_errors(command: F) -> F:
     """A named error becomes one sentence on stderr (under ``--json`` an object on stdout) and its exit code.
 
-    Warnings of ours become a sentence on stderr, once each.
+    Warnings of ours become a sentence on stderr, once each. Ctrl-C ends with 130, as shells have it.
     """
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore" if kwargs.get("quiet") else "default", XlcollabWarning)
-            warnings.showwarning = _show_warning
+            warnings.showwarning = _once()
             try:
                 return command(*args, **kwargs)
             except XlcollabError as error:
@@ -46,12 +50,23 @@ def named_errors(command: F) -> F:
                 else:
                     click.echo(f"Error: {error.message}", err=True)
                 sys.exit(error.exit_code)
+            except KeyboardInterrupt:
+                click.echo("Aborted!", err=True)
+                sys.exit(_INTERRUPTED)
 
     return run  # type: ignore[return-value]  # wraps keeps the signature that click reads
 
 
-def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    click.echo(f"Warning: {message}", err=True)
+def _once() -> Callable[..., None]:
+    """Show each warning once, though several fits give it."""
+    shown: set[str] = set()
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        if str(message) not in shown:
+            shown.add(str(message))
+            click.echo(f"Warning: {message}", err=True)
+
+    return show
 
 
 def echo_json(value: object) -> None:
@@ -74,14 +89,18 @@ def _plain(value: object) -> object:
 
 
 def echo_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> None:
-    """Print rows in columns, those named in ``numeric`` flush right."""
+    """Print rows in columns, those named in ``numeric`` flush right; in a terminal the last is wrapped to its width."""
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    before = sum(widths[:-1]) + 2 * len(widths[:-1])
+    room = shutil.get_terminal_size().columns - before
+    narrow = sys.stdout.isatty() and _LEAST_COLUMN <= room < widths[-1]
     for row in (header, *rows):
+        first, *others = textwrap.wrap(row[-1], room) or [""] if narrow else [row[-1]]
         cells = [
             text.rjust(width) if column in numeric else text.ljust(width)
-            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+            for column, (text, width) in enumerate(zip((*row[:-1], first), widths, strict=True))
         ]
-        click.echo("  ".join(cells).rstrip())
+        click.echo("\n".join(["  ".join(cells).rstrip(), *(" " * before + line for line in others)]))
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def _fit_of(source: Path, solver: str, seed: int, quiet: bool, flags: dict[str, 
         )
 
 
-@click.command()
+@click.command(short_help="Predict one rating, or those of a file of pairs.")
 @click.argument("source", type=PATH)
 @click.option("--user", metavar="ID", help="The user.")
 @click.option("--item", metavar="ID", help="The item.")
@@ -153,7 +153,7 @@ def _echo(labels: list[str], rows: list[dict[str, Any]], names: list[str] | None
     echo_table(header, lines, numeric=(len(labels),))
 
 
-@click.command()
+@click.command(short_help="The best items that users have not rated.")
 @click.argument("source", type=PATH)
 @click.option("--user", "users", multiple=True, metavar="ID", help="The user (repeat for several; none: all of them).")
 @click.option("-n", "count", type=click.IntRange(1), default=10, show_default=True, metavar="N", help="How many items.")

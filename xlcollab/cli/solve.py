@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["solve"]
 
 
-@click.command()
+@click.command(short_help="Solve the Solver models stored in a workbook.")
 @click.argument("book", type=PATH)
 @click.option("-o", "--output", type=PATH, metavar="OUT.xlsx", help="The solved workbook.")
 @click.option("--in-place", is_flag=True, help="Write the solution into BOOK itself.")

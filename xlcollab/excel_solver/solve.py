@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xlcollab.atomic import check_target
 from xlcollab.errors import FormulaError, NotConvergedError, OptionError, SolverModelError
 from xlcollab.excel_solver.assemble import assemble
 from xlcollab.excel_solver.engines import choose_engine, refuse_foreign_methods, run
@@ -118,7 +117,7 @@ def solve(
         raise OptionError("in_place writes into the workbook itself: leave out output.")
     opened = book if isinstance(book, Workbook) else Workbook.open(book)
     path = opened.path
-    target = _target(path, output, in_place, force)
+    target = _target(opened, output, in_place, force)
     models = _models(opened, sheet)
     notes: list[str] = []
     solved: list[SolvedModel] = []
@@ -137,13 +136,13 @@ def solve(
     return SolveReport(path, written, tuple(solved), tuple(notes))
 
 
-def _target(path: Path | None, output: str | os.PathLike[str] | None, in_place: bool, force: bool) -> Path | None:
+def _target(book: Workbook, output: str | os.PathLike[str] | None, in_place: bool, force: bool) -> Path | None:
     """Where the book goes, refused before the work is done rather than after it."""
     if in_place:
-        if path is None:
+        if book.path is None:
             raise OptionError("This workbook has no file yet: pass output.")
-        return check_target(path, force=True)
-    return None if output is None else check_target(output, force=force)
+        return book.target(book.path, force=True)
+    return None if output is None else book.target(output, force=force)
 
 
 def _models(book: Workbook, sheet: str | None) -> list[SolverModel]:

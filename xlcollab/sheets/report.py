@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xlcollab.atomic import check_target
 from xlcollab.errors import OptionError
 from xlcollab.fitting import Fit, shown_fit
 from xlcollab.sheets import notes, plan
@@ -65,8 +64,8 @@ def write_report(
     fits = [fits] if isinstance(fits, Fit) else list(fits)
     if not fits:
         raise OptionError("There is no fit to report: pass one, or several.")
-    target = check_target(path, force=force)
     home = _open(book)
+    target = home.target(path, force=force)
     _remove_earlier(home)
     sheets = _Sheets(fits, _shown(fits, show), home, created or dt.datetime.now()).build()
     for sheet in sheets.made:

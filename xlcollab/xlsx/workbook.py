@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lxml import etree
 
-from xlcollab.errors import DamagedFileError, FileError, UnsupportedFormatError, XlcollabError
+from xlcollab.errors import CannotWriteError, DamagedFileError, FileError, UnsupportedFormatError, XlcollabError
 from xlcollab.xlsx.calendar import date_styles
 from xlcollab.xlsx.cells import Area, Cell, CellValue
 from xlcollab.xlsx.grids import Grid, grids_of, read_grid
@@ -315,6 +315,20 @@ class Workbook:
     def touched(self) -> set[str]:
         """The parts that were written, added or removed since the book was opened."""
         return self.package.touched | ({self._part} if self._changed else set())
+
+    def target(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
+        """Where the book is to go, refused before the work is done: `check_target`, and a name that Excel opens."""
+        from xlcollab.atomic import check_target
+
+        target = check_target(path, force=force)
+        kind = self.package.content_type(self._part)
+        suffix = ".xlsm" if "macroEnabled" in kind else ".xlsx"
+        if target.suffix.lower() != suffix and "template" not in kind and target != self.path:
+            raise CannotWriteError(
+                f"{target} cannot be written: what is written is a workbook, which Excel opens by the suffix {suffix} "
+                f"only. Name it {target.with_suffix(suffix).name}."
+            )
+        return target
 
     def save(self, path: str | os.PathLike[str], force: bool = False) -> None:
         """Write the file whole or not at all. A book that was changed is computed anew when Excel opens it."""
