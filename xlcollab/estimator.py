@@ -201,7 +201,7 @@ def _ratings(X: Any, y: Any, duplicates: str) -> Ratings:
 
 def _frame(X: Table) -> pd.DataFrame:
     """Rows of user and item (and rating) as a DataFrame, labels with the types that they have."""
-    from xlcollab.frames import as_frame
+    from xlcollab.reading.frames import as_frame
 
     frame = as_frame(X)
     if frame.shape[1] < 2:

@@ -28,7 +28,7 @@ def as_ratings(data: Data, *, duplicates: str = "error") -> Ratings:
         return data
     if isinstance(data, str | os.PathLike):
         return read_ratings(data, duplicates=duplicates)
-    from xlcollab.frames import as_frame, is_long
+    from xlcollab.reading.frames import as_frame, is_long
 
     frame = as_frame(data)
     is_crosstab = frame is data and not is_long(frame)  # rows alone bring no labels for a crosstab
@@ -54,7 +54,7 @@ def read_ratings(
     a `DuplicateError` unless ``duplicates`` is 'last' or 'mean'. ``user_names`` and ``item_names`` are files of id and
     name (`read_names`) or mappings.
     """
-    from xlcollab.tables import read_table
+    from xlcollab.reading.tables import read_table
 
     table = read_table(path, sheet=sheet, range=range, transpose=transpose, blanks=blanks)
     ratings = Ratings.from_table(table, path=os.fspath(path), duplicates=duplicates)
@@ -75,7 +75,7 @@ def read_excel(
     item_names: str | os.PathLike[str] | Mapping[Label, str] | None = None,
 ) -> Ratings:
     """`read_ratings` for a workbook: whatever else the file may be, it is refused by name."""
-    from xlcollab.crosstab import read_crosstab
+    from xlcollab.reading.crosstab import read_crosstab
     from xlcollab.xlsx.workbook import Workbook
 
     table = read_crosstab(Workbook.open(path), sheet=sheet, range=range, transpose=transpose, blanks=blanks)
@@ -93,7 +93,7 @@ def read_names(path: str | os.PathLike[str]) -> dict[Label, str]:
     Text in any of the ways that ratings come in (MovieLens' u.item, movies.dat and movies.csv as they are), or the
     first sheet of a workbook.
     """
-    from xlcollab.tables import read_name_columns
+    from xlcollab.reading.tables import read_name_columns
 
     return read_name_columns(path)
 

@@ -14,15 +14,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xlcollab.arrays import BoolArray, FloatArray, IndexArray, IntArray
-from xlcollab.coding import Column, Where, code_labels, first_appearance, merge_duplicates, positions_of, rating_values
 from xlcollab.errors import OptionError, RatingsError
-from xlcollab.grid import Spot
 from xlcollab.labels import Label, is_missing, match_names
+from xlcollab.reading.coding import (
+    Column,
+    Where,
+    code_labels,
+    first_appearance,
+    merge_duplicates,
+    positions_of,
+    rating_values,
+)
+from xlcollab.reading.grid import Spot
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from xlcollab.crosstab import Crosstab, LongTable
+    from xlcollab.reading.crosstab import Crosstab, LongTable
 
 __all__ = ["Label", "Ratings", "Source"]
 
@@ -184,7 +192,7 @@ class Ratings:
         Columns are given by name or by position. Those not given are found by name (userId, movie_id, score, …), and
         failing that are the first three that are left: user, item, rating. Raises what `from_arrays` raises.
         """
-        from xlcollab.frames import columns_of, frame_columns
+        from xlcollab.reading.frames import columns_of, frame_columns
 
         at = columns_of(df, user=user, item=item, rating=rating, timestamp=timestamp)
         users, items, values, times, where = frame_columns(df, at)
@@ -198,7 +206,7 @@ class Ratings:
         A first column called "userId" or the like is taken for the index. Raises `CellValueError` for text and
         infinity, `DuplicateError` for labels that repeat.
         """
-        from xlcollab.frames import crosstab_parts
+        from xlcollab.reading.frames import crosstab_parts
 
         users, items, dense, titles = crosstab_parts(df)
         rows, cols = np.nonzero(~np.isnan(dense))
@@ -207,7 +215,7 @@ class Ratings:
 
     @classmethod
     def from_table(cls, table: Crosstab | LongTable, *, path: str = "", duplicates: str = "error") -> Ratings:
-        """Ratings from a table that `xlcollab.crosstab` or `xlcollab.tables` found in a file."""
+        """Ratings from a table that `xlcollab.reading.crosstab` or `xlcollab.reading.tables` found in a file."""
         if table.problem is not None:
             raise table.problem
         source = Source(path, table.sheet, table.range if table.sheet is not None else None, table.kind)
@@ -270,7 +278,7 @@ class Ratings:
         """A long DataFrame, one row a rating: user, item, rating, and timestamp where it is known."""
         import pandas as pd
 
-        from xlcollab.frames import label_index
+        from xlcollab.reading.frames import label_index
 
         columns: dict[str, Any] = {
             self.user_title: label_index(self.users).take(self.user_idx),
@@ -285,7 +293,7 @@ class Ratings:
         """The crosstab as a DataFrame, users down its index and items across its columns; NaN is not rated."""
         import pandas as pd
 
-        from xlcollab.frames import label_index
+        from xlcollab.reading.frames import label_index
 
         users, items = label_index(self.users, self.user_title), label_index(self.items, self.item_title)
         return pd.DataFrame(self.dense(), index=users, columns=items)

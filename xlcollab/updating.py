@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xlcollab.coding import merge_duplicates, positions_of
 from xlcollab.fitted import Fit
 from xlcollab.fitting import fit
-from xlcollab.grid import Spot
 from xlcollab.labels import Label
 from xlcollab.progress import OnProgress
 from xlcollab.rating_files import Data, as_ratings
 from xlcollab.ratings import Ratings
+from xlcollab.reading.coding import merge_duplicates, positions_of
+from xlcollab.reading.grid import Spot
 from xlcollab.solvers import solver_class
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ import pandas as pd
 import xlsxwriter
 from timing import ratio, seconds
 
-from xlcollab.crosstab import find_crosstabs
 from xlcollab.rating_files import read_excel, read_ratings
 from xlcollab.ratings import Ratings
+from xlcollab.reading.crosstab import find_crosstabs
 from xlcollab.xlsx.workbook import Workbook
 
 SIZE = 1000

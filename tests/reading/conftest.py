@@ -9,7 +9,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from xlcollab.crosstab import Crosstab, LongTable, find_crosstabs, read_crosstab
+from xlcollab.reading.crosstab import Crosstab, LongTable, find_crosstabs, read_crosstab
 from xlcollab.xlsx.workbook import Workbook
 
 Rows = list[list[object]]

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlcollab.crosstab import find_crosstabs, read_crosstab
 from xlcollab.errors import CellValueError, NoCrosstabError, RatingsError, SeveralCrosstabsError
-from xlcollab.grid import Blanks, Grid, Place
 from xlcollab.rating_files import read_excel
 from xlcollab.ratings import Ratings
-from xlcollab.rectangles import find_layouts
+from xlcollab.reading.crosstab import find_crosstabs, read_crosstab
+from xlcollab.reading.grid import Blanks, Grid, Place
+from xlcollab.reading.rectangles import find_layouts
 from xlcollab.xlsx.newsheet import NewSheet
 from xlcollab.xlsx.workbook import MARK, Workbook
 

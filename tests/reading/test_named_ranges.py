@@ -7,8 +7,8 @@ import pytest
 from openpyxl.workbook.defined_name import DefinedName
 from openpyxl.worksheet.table import Table
 
-from xlcollab.crosstab import read_crosstab
 from xlcollab.errors import CellValueError, NoCrosstabError, RatingsError, XlcollabError
+from xlcollab.reading.crosstab import read_crosstab
 from xlcollab.xlsx.workbook import Workbook
 
 SMALL = [["userId", 27, 49], [14, 3, 5], [29, 4.5, None], [72, None, 4]]

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlcollab.crosstab import find_crosstabs
 from xlcollab.errors import CellValueError, DuplicateError, OptionError, RatingsError
 from xlcollab.rating_files import as_ratings, read_excel, read_ratings
 from xlcollab.ratings import Ratings
+from xlcollab.reading.crosstab import find_crosstabs
 from xlcollab.xlsx.workbook import Workbook
 
 SMALL = [["userId", 27, 49, 57], [14, 3, 5, 1], [29, 4.5, None, 5], [72, None, 4, 3]]

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from xlcollab.errors import CannotWriteError, FileError, OptionError, RatingsError
 from xlcollab.rating_files import read_excel, read_names, read_ratings, write_ratings
 from xlcollab.ratings import Ratings
+from xlcollab.reading.tables import read_pairs
 from xlcollab.table_writing import write_rows
-from xlcollab.tables import read_pairs
 
 KINDS = [".csv", ".tsv", ".xlsx", ".parquet"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from xlcollab.dialect import SAMPLE_BYTES, sniff
 from xlcollab.errors import (
     CellValueError,
     DuplicateError,
@@ -14,6 +13,7 @@ from xlcollab.errors import (
     UnsupportedFormatError,
 )
 from xlcollab.rating_files import read_ratings
+from xlcollab.reading.dialect import SAMPLE_BYTES, sniff
 
 LONG = "userId,movieId,rating,timestamp\n1,31,2.5,1260759144\n1,1029,3,1260759179\n7,31,4.0,851868750\n"
 WIDE = "userId,27,49,57\n14,3,5,1\n29,4.5,,5\n72,,4,3\n"

@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 import xlsxwriter
 
-from xlcollab.crosstab import read_crosstab
+from xlcollab.reading.crosstab import read_crosstab
 from xlcollab.xlsx.cells import Area, CellValue
 from xlcollab.xlsx.newsheet import NewSheet
 from xlcollab.xlsx.workbook import Workbook

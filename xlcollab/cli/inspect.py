@@ -11,8 +11,8 @@ from xlcollab.cli.options import PATH, json_flag, pick, read, reading_flags
 from xlcollab.cli.output import echo_json, named_errors
 
 if TYPE_CHECKING:
-    from xlcollab.crosstab import Crosstab, LongTable
     from xlcollab.excel_solver.model import SolverModel
+    from xlcollab.reading.crosstab import Crosstab, LongTable
     from xlcollab.xlsx.workbook import Workbook
 
 __all__ = ["inspect"]
@@ -46,8 +46,8 @@ def inspect(book: Path, as_json: bool, **flags: Any) -> None:
 
 
 def _look_into(path: Path, flags: dict[str, Any]) -> tuple[Workbook, list[Crosstab | LongTable], list[SolverModel]]:
-    from xlcollab.crosstab import find_crosstabs
     from xlcollab.excel_solver.names import read_models
+    from xlcollab.reading.crosstab import find_crosstabs
     from xlcollab.xlsx.workbook import Workbook
 
     book = Workbook.open(path)

@@ -104,7 +104,7 @@ def predict(
     if pairs is None:
         rows = _rows(fit, [label(str(user), fit.ratings.users)], [label(str(item), fit.ratings.items)])
     else:
-        from xlcollab.tables import read_pairs
+        from xlcollab.reading.tables import read_pairs
 
         rows = _rows(fit, *read_pairs(pairs))
     if output is not None:

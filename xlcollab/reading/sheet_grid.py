@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from xlcollab.errors import RatingsError, XlcollabError
-from xlcollab.grid import Blanks, Grid, Place, Totals
+from xlcollab.reading.grid import Blanks, Grid, Place, Totals
 from xlcollab.xlsx.cells import Area
 from xlcollab.xlsx.pivots import read_pivots
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from xlcollab.crosstab import Crosstab, LongTable, read_crosstab
-from xlcollab.dialect import SAMPLE_BYTES, sniff
 from xlcollab.errors import FileError, NoCrosstabError, RatingsError
-from xlcollab.grid import Blanks, Place
 from xlcollab.labels import Label, is_header_word, roles, typed_labels
-from xlcollab.text_tables import TextGrid, read_bytes, read_text_table
+from xlcollab.reading.crosstab import Crosstab, LongTable, read_crosstab
+from xlcollab.reading.dialect import SAMPLE_BYTES, sniff
+from xlcollab.reading.grid import Blanks, Place
+from xlcollab.reading.text_tables import TextGrid, read_bytes, read_text_table
 from xlcollab.xlsx.workbook import Workbook
 
 __all__ = ["read_name_columns", "read_pairs", "read_table"]
@@ -59,7 +59,7 @@ def _read_parquet(path: Path, transpose: bool, blanks: Blanks) -> Crosstab | Lon
         import pyarrow.parquet as pq
     except ImportError as error:
         raise RatingsError(f"Reading {path} needs pyarrow: pip install 'xlcollab[parquet]'.") from error
-    from xlcollab.frames import table_of_frame
+    from xlcollab.reading.frames import table_of_frame
 
     try:
         frame = pq.read_table(path).to_pandas()

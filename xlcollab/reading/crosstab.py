@@ -14,15 +14,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, cast
 
 from xlcollab.errors import DuplicateError, NoCrosstabError, RatingsError, SeveralCrosstabsError
-from xlcollab.grid import DATE, FORMULA, NUMBER, Blanks, Grid, Place, Spot
 from xlcollab.labels import Label, is_item_word, is_user_word, plain_label, repeated
-from xlcollab.long_tables import LongLayout
-from xlcollab.rectangles import CrosstabLayout, Layout, find_layouts, layout_of
-from xlcollab.sheet_grid import resolve_range, sheet_grids
+from xlcollab.reading.grid import DATE, FORMULA, NUMBER, Blanks, Grid, Place, Spot
+from xlcollab.reading.long_tables import LongLayout
+from xlcollab.reading.rectangles import CrosstabLayout, Layout, find_layouts, layout_of
+from xlcollab.reading.sheet_grid import resolve_range, sheet_grids
 from xlcollab.xlsx.cells import Area, CellValue, quote_sheet
 
 if TYPE_CHECKING:
-    from xlcollab.coding import Column
+    from xlcollab.reading.coding import Column
     from xlcollab.xlsx.workbook import Sheet, Workbook
 
 __all__ = ["Crosstab", "LongTable", "find_crosstabs", "read_crosstab", "table_of"]

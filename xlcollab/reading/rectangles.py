@@ -1,4 +1,4 @@
-"""Find the tables of ratings in a grid of cells: crosstabs here, long tables by `xlcollab.long_tables`.
+"""Find the tables of ratings in a grid of cells: crosstabs here, long tables by `xlcollab.reading.long_tables`.
 
 A crosstab has a corner that is blank or a text, labels to its right and below, and numbers or blanks between. Every
 place that could be such a corner is a candidate; the largest are looked at first, and what overlaps one that was taken
@@ -21,9 +21,9 @@ from itertools import islice
 from typing import Final
 
 from xlcollab.errors import RatingsError
-from xlcollab.grid import BLANK, FORMULA, LABELS, NUMBER, TEXT, Grid, reads_as_number
 from xlcollab.labels import is_header_word, is_total_word
-from xlcollab.long_tables import LongLayout, long_at, long_by_repeats, long_with_header, long_without_header
+from xlcollab.reading.grid import BLANK, FORMULA, LABELS, NUMBER, TEXT, Grid, reads_as_number
+from xlcollab.reading.long_tables import LongLayout, long_at, long_by_repeats, long_with_header, long_without_header
 from xlcollab.xlsx.cells import CellValue, ErrorValue
 
 __all__ = ["CrosstabLayout", "Layout", "find_layouts", "layout_of"]

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from xlcollab.arrays import FloatArray, IntArray
-from xlcollab.coding import Column, Where, rating_values
 from xlcollab.errors import CellValueError, DuplicateError, RatingsError
-from xlcollab.grid import Blanks, Place, Spot
 from xlcollab.labels import Label, is_missing, is_user_word, plain_label, repeated, roles, typed_labels
+from xlcollab.reading.coding import Column, Where, rating_values
+from xlcollab.reading.grid import Blanks, Place, Spot
 from xlcollab.xlsx.cells import Area
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from xlcollab.crosstab import Crosstab, LongTable
+    from xlcollab.reading.crosstab import Crosstab, LongTable
 
 __all__ = [
     "FrameColumns",
@@ -213,7 +213,7 @@ def _wrong_value(user: Label, item: Label, value: object) -> CellValueError:
 
 def table_of_frame(df: pd.DataFrame, place: Place, transpose: bool, blanks: Blanks) -> Crosstab | LongTable:
     """The table that a frame out of a file is. Parquet names columns by texts: those of a crosstab become ids again."""
-    from xlcollab.crosstab import Crosstab, LongTable
+    from xlcollab.reading.crosstab import Crosstab, LongTable
 
     nowhere = Area(1, 1, 1, 1)
     if is_long(df):

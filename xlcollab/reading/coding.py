@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from xlcollab.arrays import FloatArray, IndexArray, IntArray
 from xlcollab.errors import CellValueError, DuplicateError, OptionError
-from xlcollab.grid import Spot
 from xlcollab.labels import Label, is_many, plain_label, sorted_labels
+from xlcollab.reading.grid import Spot
 
 __all__ = [
     "DUPLICATES",

@@ -13,13 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from xlcollab.crosstab import Crosstab, LongTable, table_of
-from xlcollab.dialect import SAMPLE_BYTES, Dialect, sniff
 from xlcollab.errors import CellValueError, FileError, NoCrosstabError, RatingsError
-from xlcollab.grid import Blanks, Grid, Place
 from xlcollab.labels import Label, is_header_word, is_plain_int, typed_labels
-from xlcollab.long_tables import LongLayout
-from xlcollab.rectangles import CrosstabLayout, Layout, find_layouts, layout_of
+from xlcollab.reading.crosstab import Crosstab, LongTable, table_of
+from xlcollab.reading.dialect import SAMPLE_BYTES, Dialect, sniff
+from xlcollab.reading.grid import Blanks, Grid, Place
+from xlcollab.reading.long_tables import LongLayout
+from xlcollab.reading.rectangles import CrosstabLayout, Layout, find_layouts, layout_of
 from xlcollab.xlsx.cells import CellValue
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from xlcollab.arrays import BoolArray, FloatArray
-    from xlcollab.coding import Column
+    from xlcollab.reading.coding import Column
 
 __all__ = ["TextGrid", "read_bytes", "read_text_table"]
 
@@ -141,7 +141,7 @@ class _LongText:
 
     def read(self) -> LongTable:
         """All of it. Raises `CellValueError` for a wrong rating, `RatingsError` for a line without user or item."""
-        from xlcollab.frames import seconds
+        from xlcollab.reading.frames import seconds
 
         frame = self._frame()
         rated, values = self._ratings(frame["rating"])

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from xlcollab.errors import RatingsError
-from xlcollab.grid import BLANK, FORMULA, LABELS, NUMBER, TEXT, Grid
 from xlcollab.labels import roles
+from xlcollab.reading.grid import BLANK, FORMULA, LABELS, NUMBER, TEXT, Grid
 
 __all__ = ["LONG_WIDTHS", "LongLayout", "long_at", "long_by_repeats", "long_with_header", "long_without_header"]
 
