@@ -108,8 +108,11 @@ def write_ratings(
     """
     from xlcollab.table_writing import write_crosstab, write_long
 
+    # Half stars stand below each other, and no decimal that is there is hidden.
+    shown = "0.0" if np.array_equal(np.round(ratings.values, 1), ratings.values) else "0.0##"
     if form == "crosstab":
-        write_crosstab(path, ratings.user_title, ratings.users, ratings.items, _crosstab_rows(ratings), force=force)
+        labels = ratings.user_title, ratings.users, ratings.items
+        write_crosstab(path, *labels, _crosstab_rows(ratings), force=force, number_format=shown)
     elif form == "long":
         header = [ratings.user_title, ratings.item_title, "rating"]
         columns: list[Sequence[object]] = [
@@ -120,7 +123,7 @@ def write_ratings(
         if ratings.timestamps is not None:
             header.append("timestamp")
             columns.append(ratings.timestamps.tolist())
-        write_long(path, header, columns, force=force)
+        write_long(path, header, columns, force=force, number_format=shown)
     else:
         raise OptionError(f"form is {form!r}; it can be 'crosstab' or 'long'.")
 

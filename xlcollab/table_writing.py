@@ -37,8 +37,12 @@ def write_crosstab(
     rows: Iterable[Sequence[float | None]],
     *,
     force: bool = False,
+    number_format: str = "0.0",
 ) -> None:
-    """Write a crosstab: items across the top, a row for each user, None where something is not rated."""
+    """Write a crosstab: items across the top, a row for each user, None where something is not rated.
+
+    ``number_format`` is how a workbook shows the ratings.
+    """
     path = Path(path)
     suffix = _suffix(path, len(users) + 1, len(items) + 1)
     if suffix == ".parquet":
@@ -46,13 +50,18 @@ def write_crosstab(
         return
     lines = ([user, *map(_short, row)] for user, row in zip(users, rows, strict=True))
     if suffix == ".xlsx":
-        _write_workbook(path, _crosstab_sheet([corner, *items], users, lines), force)
+        _write_workbook(path, _crosstab_sheet([corner, *items], users, lines, number_format), force)
     else:
         _write_text(path, [corner, *items], lines, force)
 
 
 def write_long(
-    path: str | os.PathLike[str], header: Sequence[str], columns: Sequence[Sequence[Any]], *, force: bool = False
+    path: str | os.PathLike[str],
+    header: Sequence[str],
+    columns: Sequence[Sequence[Any]],
+    *,
+    force: bool = False,
+    number_format: str = "0.0",
 ) -> None:
     """Write columns of equal length under a header: user, item, rating, and perhaps timestamp."""
     path = Path(path)
@@ -62,7 +71,7 @@ def write_long(
         return
     rows = ([user, item, _short(rating), *rest] for user, item, rating, *rest in zip(*columns, strict=True))
     if suffix == ".xlsx":
-        _write_workbook(path, _long_sheet(header, columns, rows), force)
+        _write_workbook(path, _list_sheet(SHEET, header, columns, rows, number_format), force)
     else:
         _write_text(path, header, rows, force)
 
@@ -70,8 +79,17 @@ def write_long(
 def write_rows(
     path: str | os.PathLike[str], header: Sequence[str], rows: Iterable[Sequence[Value]], force: bool = False
 ) -> None:
-    """Write rows of values under a header as text: .tsv and .txt by tabs, anything else by commas."""
-    _write_text(Path(path), header, rows, force)
+    """Write predictions under a header: .xlsx, .parquet, or text, in .tsv and .txt by tabs and else by commas."""
+    path, rows = Path(path), list(rows)
+    kind = path.suffix.lower()
+    columns = list(zip(*rows, strict=True)) or [()] * len(header)
+    if kind == ".parquet":
+        _write_parquet(path, header, columns, force)
+    elif kind == ".xlsx":
+        _suffix(path, len(rows) + 1, len(header))
+        _write_workbook(path, _list_sheet("predictions", header, columns, iter(rows), "0.00"), force)
+    else:
+        _write_text(path, header, rows, force)
 
 
 def _suffix(path: Path, height: int, width: int) -> str:
@@ -120,17 +138,20 @@ def _write_workbook(path: Path, sheet: NewSheet, force: bool) -> None:
 
     book = Workbook.new()
     book.add(sheet)
-    book.names.remove(MARK, sheet.name)  # these are ratings to be read again, no result to be passed over
+    if sheet.name == SHEET:  # these are ratings to be read again, no result to be passed over
+        book.names.remove(MARK, sheet.name)
     book.save(path, force=force)
 
 
-def _crosstab_sheet(header: Sequence[Label], users: Sequence[Label], rows: Iterator[Sequence[Value]]) -> NewSheet:
+def _crosstab_sheet(
+    header: Sequence[Label], users: Sequence[Label], rows: Iterator[Sequence[Value]], numbers: str
+) -> NewSheet:
     from xlcollab.xlsx.newsheet import NewSheet, Style
 
     top = Style(bold=True, color=_INK, fill=_PANEL, bottom="thin", border_color=_LINE, align="center", wrap=True)
     side = replace(top, bottom=None, right="thin", align="right", wrap=False, indent=1)
     corner = replace(top, right="thin", align="right", indent=1)
-    rating = Style(color=_INK, number_format="0.0", align="center")
+    rating = Style(color=_INK, number_format=numbers, align="center")
     sheet = NewSheet(SHEET, gridlines=True)
     sheet.block(1, 1, [header], [corner, *[top] * (len(header) - 1)])
     sheet.block(2, 1, rows, [side, *[rating] * (len(header) - 1)])
@@ -141,15 +162,18 @@ def _crosstab_sheet(header: Sequence[Label], users: Sequence[Label], rows: Itera
     return sheet
 
 
-def _long_sheet(header: Sequence[str], columns: Sequence[Sequence[Any]], rows: Iterator[Sequence[Value]]) -> NewSheet:
+def _list_sheet(
+    name: str, header: Sequence[str], columns: Sequence[Sequence[Any]], rows: Iterator[Sequence[Value]], numbers: str
+) -> NewSheet:
     from xlcollab.xlsx.newsheet import NewSheet, Style
 
     top = Style(bold=True, color=_INK, fill=_PANEL, bottom="thin", border_color=_LINE)
     plain = Style(color=_INK)
-    sheet = NewSheet(SHEET, gridlines=True)
+    sheet = NewSheet(name, gridlines=True)
     numeric = [bool(len(column)) and isinstance(column[0], int | float) for column in columns]
     sheet.block(1, 1, [header], [replace(top, align="right" if right else "left") for right in numeric])
-    sheet.block(2, 1, rows, [plain, plain, replace(plain, number_format="0.0"), plain][: len(header)])
+    number = replace(plain, number_format=numbers)
+    sheet.block(2, 1, rows, [number if len(column) and isinstance(column[0], float) else plain for column in columns])
     for col, (word, column) in enumerate(zip(header, columns, strict=True), 1):
         sheet.width(col, col, _fitting([word], column[:1000]))
     sheet.freeze(2, 1)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from xlcollab.errors import CannotWriteError, FileError, OptionError, RatingsError
+from xlcollab.errors import CannotWriteError, FileError, NoCrosstabError, OptionError, RatingsError
 from xlcollab.rating_files import read_excel, read_names, read_ratings, write_ratings
 from xlcollab.ratings import Ratings
 from xlcollab.reading.tables import read_pairs
@@ -252,3 +252,18 @@ def test_a_file_with_neither_is_refused(tmp_path):
     path.write_text("\n")
     with pytest.raises((RatingsError, FileError)):
         read_ratings(path)
+
+
+def test_predictions_go_into_a_workbook_as_numbers_that_are_no_ratings(tmp_path):
+    write_rows(tmp_path / "out.xlsx", ["user", "item", "prediction"], [["Ann", 7, 4.256], ["Bo", 8, 3.0]])
+    sheet = openpyxl.load_workbook(tmp_path / "out.xlsx")["predictions"]
+    assert list(sheet.values) == [("user", "item", "prediction"), ("Ann", 7, 4.256), ("Bo", 8, 3)]
+    assert sheet["C2"].number_format == "0.00"
+    with pytest.raises(NoCrosstabError, match="written by xlcollab"):
+        read_ratings(tmp_path / "out.xlsx")
+
+
+def test_a_written_crosstab_hides_no_decimals(tmp_path):
+    made = Ratings.from_frame(pd.DataFrame({"user": [1, 1, 2], "item": [1, 2, 1], "rating": [0.25, 4.0, 3.125]}))
+    write_ratings(made, tmp_path / "out.xlsx")
+    assert openpyxl.load_workbook(tmp_path / "out.xlsx")["ratings"]["B2"].number_format == "0.0##"

@@ -68,7 +68,7 @@ def _fit_of(source: Path, solver: str, seed: int, quiet: bool, flags: dict[str, 
 @click.option("--item", metavar="ID", help="The item.")
 @click.option("--why", type=click.IntRange(1), metavar="N", help="And the N ratings of the user that move it most.")
 @click.option("--pairs", type=PATH, metavar="FILE", help="A table of user and item: a prediction for each row.")
-@click.option("-o", "--output", type=PATH, metavar="FILE", help="With --pairs: a csv file for the predictions.")
+@click.option("-o", "--output", type=PATH, metavar="FILE", help="With --pairs: a .csv or .xlsx for them.")
 @writing_flags
 @_source_flags
 def predict(
@@ -157,7 +157,7 @@ def _echo(labels: list[str], rows: list[dict[str, Any]], names: list[str] | None
 @click.argument("source", type=PATH)
 @click.option("--user", "users", multiple=True, metavar="ID", help="The user (repeat for several; none: all of them).")
 @click.option("-n", "count", type=click.IntRange(1), default=10, show_default=True, metavar="N", help="How many items.")
-@click.option("-o", "--output", type=PATH, metavar="FILE", help="A csv file for the lists, a row for each item.")
+@click.option("-o", "--output", type=PATH, metavar="FILE", help="A .csv or .xlsx for the lists, a row an item.")
 @writing_flags
 @_source_flags
 def recommend(
