@@ -16,7 +16,7 @@ from xlcollab.answers.bounds import Bounds
 from xlcollab.answers.explanation import Explanation
 from xlcollab.answers.fold_in import Regressions
 from xlcollab.answers.newcomer import Newcomer
-from xlcollab.answers.ranking import Seen, best_unseen
+from xlcollab.answers.ranking import Seen, best_unseen, ranks
 from xlcollab.answers.similarity import most_similar
 from xlcollab.answers.unknown import predicted_somehow
 from xlcollab.arrays import FloatArray, IndexArray
@@ -156,10 +156,7 @@ class Fit:
 
     def predictions(self, *, clip: bool | None = None) -> pd.DataFrame:
         """r̂ for every user (rows) and item (columns), by label."""
-        import pandas as pd
-
-        matrix = self.predict_matrix(clip=clip)
-        return pd.DataFrame(matrix, index=list(self.ratings.users), columns=list(self.ratings.items))
+        return _frame(self.predict_matrix(clip=clip), self.ratings.users, list(self.ratings.items))
 
     def recommend(
         self, users: Labels | None = None, n: int = 10, *, include_seen: bool = False, clip: bool | None = None
@@ -177,7 +174,7 @@ class Fit:
         at = np.arange(self.ratings.n_users, dtype=np.int32)
         if users is not None:
             at = self._found("user", users)
-        rows, items = best_unseen(self._scores, None if include_seen else self._seen, at, self.ratings.n_items, n)
+        rows, items = self.recommend_positions(at, n, include_seen=include_seen)
         low, high = self.interval_positions(at[rows], items, clip=clip)
         columns = {
             "item": _labels_at(self.ratings.items, items),
@@ -187,8 +184,13 @@ class Fit:
         }
         if one:
             return pd.DataFrame(columns)
-        rank = np.arange(len(rows)) - np.searchsorted(rows, rows) + 1
-        return pd.DataFrame({"user": _labels_at(self.ratings.users, at[rows]), "rank": rank, **columns})
+        return pd.DataFrame({"user": _labels_at(self.ratings.users, at[rows]), "rank": ranks(rows), **columns})
+
+    def recommend_positions(
+        self, user_idx: IndexArray, n: int, *, include_seen: bool = False
+    ) -> tuple[IndexArray, IndexArray]:
+        """(row, item), (N,) each, for users (d,) by position, as `recommend`: ``row`` counts within ``user_idx``."""
+        return best_unseen(self._scores, None if include_seen else self._seen, user_idx, self.ratings.n_items, n)
 
     @cached_property
     def _seen(self) -> Seen:
@@ -457,10 +459,10 @@ def _labels_at(labels: tuple[Label, ...], positions: IndexArray) -> list[Label]:
     return [labels[position] for position in positions.tolist()]
 
 
-def _frame(matrix: FloatArray, labels: tuple[Any, ...]) -> pd.DataFrame:
+def _frame(matrix: FloatArray, labels: tuple[Any, ...], columns: list[Any] | None = None) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame(matrix, index=list(labels))
+    return pd.DataFrame(matrix, index=list(labels), columns=columns)
 
 
 def _series(vector: FloatArray, labels: tuple[Any, ...]) -> pd.Series[float]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from xlcollab.arrays import FloatArray, IndexArray, IntArray
 
-__all__ = ["Seen", "best_unseen", "blocks_of", "largest"]
+__all__ = ["Seen", "best_unseen", "blocks_of", "largest", "ranks"]
 
 CELLS = 1 << 21  # scores in memory at a time: 16 MB
 
@@ -72,6 +72,11 @@ class Seen:
         rows = np.repeat(np.arange(len(users), dtype=np.int32), counts)
         within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
         return rows, self.items[np.repeat(self.ends[users], counts) + within]
+
+
+def ranks(rows: IndexArray) -> IndexArray:
+    """The rank of each entry, from 1, within the run of equal ``rows`` (N,) that it stands in; rows ascend."""
+    return (np.arange(len(rows)) - np.searchsorted(rows, rows) + 1).astype(np.int32)
 
 
 def best_unseen(

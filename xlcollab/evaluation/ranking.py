@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from xlcollab import metrics
+from xlcollab.answers.ranking import ranks
 from xlcollab.arrays import FloatArray, IndexArray, IntArray
 from xlcollab.errors import OptionError
 from xlcollab.fitting import Fit
@@ -70,11 +71,9 @@ def rank(fit: Fit, valid: Ratings, *, n: int = 10, relevant: float | None = None
 
 def _listed(fit: Fit, users: IndexArray, n: int) -> IntArray:
     """The items recommended to each of d users, best first, −1 for places that stay empty (d, n)."""
-    ratings = fit.ratings
-    table = replace(fit, valid=None).recommend([ratings.users[at] for at in users.tolist()], n)
+    rows, items = replace(fit, valid=None).recommend_positions(users, n)
     listed = np.full((len(users), n), -1, dtype=np.int64)
-    row = np.searchsorted(users, ratings.user_position(table["user"]))
-    listed[row, table["rank"].to_numpy() - 1] = ratings.item_position(table["item"])
+    listed[rows, ranks(rows) - 1] = items
     return listed
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from xlcollab.answers.ranking import ranks
 from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.sheets import theme
 from xlcollab.sheets.columns import Columns
@@ -67,23 +68,13 @@ def recommendations_sheet(filled: Filled, name: str) -> NewSheet:
 
 
 def _best(filled: Filled) -> _Best:
-    """User by user in the order of the ratings, best first.
-
-    Predictions that the scale cuts off at the same value stand in the order that they would have beyond it.
-    """
-    users: list[int] = []
-    items: list[int] = []
-    ranks: list[int] = []
-    for user, (predicted, blank) in enumerate(zip(filled.mirror.predicted, filled.blank, strict=True)):
-        if len(users) >= MOST_ROWS:
-            break
-        choice = np.flatnonzero(blank)
-        choice = choice[np.argsort(-predicted[choice], kind="stable")[:N_BEST]]
-        users += [user] * len(choice)
-        items += choice.tolist()
-        ranks += range(1, len(choice) + 1)
-    n_users = filled.layout.n_users if len(users) < MOST_ROWS else users[-1] + 1
-    return _Best(np.array(users, np.int32), np.array(items, np.int32), np.array(ranks, np.int32), n_users)
+    """User by user in the order of the ratings, as `Fit.recommend` lists them; whole lists only."""
+    n_users = filled.layout.n_users
+    users, items = filled.mirror.fit.recommend_positions(np.arange(n_users, dtype=np.int32), N_BEST)
+    if len(users) > MOST_ROWS:
+        n_users = int(users[MOST_ROWS - 1]) + 1
+        users, items = users[users < n_users], items[users < n_users]
+    return _Best(users, items, ranks(users), n_users)
 
 
 def _small_print(filled: Filled, best: _Best) -> list[str]:
