@@ -33,6 +33,12 @@ def test_columns_are_taken_by_position_or_name_if_told():
         assert (ratings.users, ratings.items, ratings.values.tolist()) == ((9,), ("x", "y"), [3.5, 4])
 
 
+def test_a_column_that_is_given_one_part_plays_no_other_whatever_its_name():
+    df = pd.DataFrame({"item": [1, 2], "user": ["x", "y"], "rating": [3, 4]})
+    swapped = Ratings.from_frame(df, user="item")
+    assert (swapped.users, swapped.items) == ((1, 2), ("x", "y"))
+
+
 def test_a_column_that_is_not_there_is_refused_with_those_that_are():
     with pytest.raises(RatingsError, match=r"no column 'stars' for rating. It has 'movieId', 'userId'"):
         Ratings.from_frame(LONG, rating="stars")
