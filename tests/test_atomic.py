@@ -74,7 +74,7 @@ def test_targets_that_cannot_be_are_refused_beforehand(tmp_path):
     for name, words in (
         ("", "it is a folder. Name a file"),
         ("no/a.txt", "the folder .* does not exist. Make it first"),
-        ("there.txt", "exists already. Choose another name, or pass --force"),
+        ("there.txt", r"exists already. Choose another name, or replace it \(--force, force=True\)"),
         ("open.xlsx", "is open in another program"),
         ("open.ods", "is open in another program"),
     ):

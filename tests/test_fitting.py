@@ -242,3 +242,8 @@ def test_blas_has_one_thread_during_a_fit_and_all_of_them_again_after_it(lesson_
     assert seen
     assert all(during == {1} for during in seen)
     assert after == {2}
+
+
+def test_a_slip_in_a_word_of_fit_itself_is_guessed():
+    with pytest.raises(OptionError, match=r"no option 'n_factor'; .* Did you mean n_factors\?"):
+        fit([(1, 1, 3.0), (1, 2, 4.0)], n_factor=2)

@@ -46,7 +46,7 @@ def check_target(path: str | os.PathLike[str], *, force: bool = False) -> Path:
     if not folder.is_dir():
         raise CannotWriteError(f"{target} cannot be written: the folder {folder} does not exist. Make it first.")
     if target.exists() and not force:
-        raise CannotWriteError(f"{target} exists already. Choose another name, or pass --force to replace it.")
+        raise CannotWriteError(f"{target} exists already. Choose another name, or replace it (--force, force=True).")
     for lock in (folder / f"~${target.name}", folder / f".~lock.{target.name}#"):
         if lock.exists():
             raise CannotWriteError(

@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from xlcollab.errors import OptionError
+from xlcollab.errors import OptionError, RatingsError
 from xlcollab.labels import Label
 from xlcollab.ratings import Ratings
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
+    import scipy.sparse
 
 __all__ = ["Data", "as_ratings", "read_excel", "read_names", "read_ratings", "write_ratings"]
 
-Data: TypeAlias = "Ratings | pd.DataFrame | npt.NDArray[Any] | Sequence[Sequence[Any]] | str | os.PathLike[str]"
-"""Ratings, a DataFrame of them (long, or a crosstab), rows of user, item and rating, or the path of a file of them."""
+Data: TypeAlias = (
+    "Ratings | pd.DataFrame | pd.Series[Any] | npt.NDArray[Any] | Sequence[Sequence[Any]] | Mapping[Any, Any] | "
+    "scipy.sparse.sparray | scipy.sparse.spmatrix | str | os.PathLike[str]"
+)
+"""Ratings, a DataFrame of them (long, or a crosstab), rows of user, item and rating, or the path of a file of them;
+also what `xlcollab.reading.frames.as_frame` makes a frame of: a dict, a Series by user and item, a sparse matrix."""
 
 
 def as_ratings(data: Data, *, duplicates: str = "error") -> Ratings:
@@ -28,9 +33,16 @@ def as_ratings(data: Data, *, duplicates: str = "error") -> Ratings:
         return data
     if isinstance(data, str | os.PathLike):
         return read_ratings(data, duplicates=duplicates)
+    import pandas as pd
+
     from xlcollab.reading.frames import as_frame, is_long
 
     frame = as_frame(data)
+    if frame is not data and frame.shape[1] > 4 and frame.columns.equals(pd.RangeIndex(frame.shape[1])):
+        raise RatingsError(
+            f"Rows of {frame.shape[1]} numbers are not user, item and rating. A crosstab goes through "
+            "Ratings.from_crosstab_frame(pd.DataFrame(rows, users, items)), which gives it labels."
+        )
     is_crosstab = frame is data and not is_long(frame)  # rows alone bring no labels for a crosstab
     return Ratings.from_crosstab_frame(frame) if is_crosstab else Ratings.from_frame(frame, duplicates=duplicates)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 
 from xlcollab.errors import CellValueError, DuplicateError, RatingsError
+from xlcollab.rating_files import as_ratings
 from xlcollab.ratings import Ratings
 
 LONG = pd.DataFrame({"movieId": [5, 6, 5], "userId": [1, 1, 2], "rating": [3.0, 4.5, 2.0], "timestamp": [7, 8, 9]})
@@ -156,3 +159,35 @@ def test_labels_that_repeat_in_a_crosstab_are_refused():
 def test_labels_in_levels_are_refused():
     with pytest.raises(RatingsError, match="several levels"):
         Ratings.from_crosstab_frame(pd.concat({"a": WIDE}))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"userId": [7, 7, 9], "itemId": [0, 1, 1], "rating": [3.0, 4.5, 2.0]},
+        {7: {0: 3.0, 1: 4.5}, 9: {1: 2.0}},
+        np.array([(7, 0, 3.0), (7, 1, 4.5), (9, 1, 2.0)], dtype=[("user", int), ("item", int), ("rating", float)]),
+        pd.Series([3.0, 4.5, 2.0], index=pd.MultiIndex.from_tuples([(7, 0), (7, 1), (9, 1)])),
+        scipy.sparse.csr_array(([3.0, 4.5, 2.0], ([7, 7, 9], [0, 1, 1]))),
+        pd.DataFrame({"user": [7, 7, 9], "item": [0, 1, 1], "rating": [Decimal("3"), Decimal("4.5"), Decimal(2)]}),
+    ],
+    ids=["dict of columns", "dict of dicts", "structured array", "Series", "sparse matrix", "decimals"],
+)
+def test_what_people_have_ratings_in_is_taken(data):
+    ratings = as_ratings(data)
+    assert (ratings.users, ratings.items, ratings.values.tolist()) == ((7, 9), (0, 1), [3, 4.5, 2])
+
+
+def test_columns_of_unequal_length_are_refused():
+    with pytest.raises(RatingsError, match="columns of equal length"):
+        as_ratings({"user": [1, 2], "item": [1], "rating": [3.0]})
+
+
+def test_an_array_of_many_columns_is_not_read_as_its_first_three():
+    with pytest.raises(RatingsError, match="Rows of 5 numbers are not user, item and rating"):
+        as_ratings(np.arange(20.0).reshape(4, 5))
+
+
+def test_rows_are_named_as_a_person_would():
+    with pytest.raises(DuplicateError, match="^Row 0 of the DataFrame and Row 0 of the DataFrame both rate"):
+        Ratings.from_frame(pd.concat([LONG.head(1), LONG.head(1)]))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -45,12 +46,26 @@ class FrameColumns(NamedTuple):
 def as_frame(table: Any) -> pd.DataFrame:
     """A DataFrame as it is; an array or a sequence of rows as one, its labels with the types that they have.
 
-    Raises `RatingsError` for what has no rows and columns.
+    So are a dict of columns or of ``{user: {item: rating}}``, a Series whose index is (user, item), and a sparse matrix
+    of SciPy with the positions as labels. Raises `RatingsError` for what has no rows and columns.
     """
     import pandas as pd
 
     if isinstance(table, pd.DataFrame):
         return table
+    if isinstance(table, pd.Series) and table.index.nlevels == 2:
+        return table.rename("rating").reset_index()
+    if isinstance(table, Mapping) and all(isinstance(row, Mapping) for row in table.values()):
+        table = [(user, item, rating) for user, row in table.items() for item, rating in row.items()]
+        return pd.DataFrame(table, columns=["user", "item", "rating"])
+    if isinstance(table, Mapping) or (isinstance(table, np.ndarray) and table.dtype.names):
+        try:
+            return pd.DataFrame(table)
+        except ValueError as error:
+            raise RatingsError("A dict of ratings holds columns of equal length: user, item and rating.") from error
+    if hasattr(table, "tocoo"):
+        entries = table.tocoo()
+        return pd.DataFrame({"user": entries.row, "item": entries.col, "rating": entries.data})
     rows = table if isinstance(table, np.ndarray) else np.asarray(table, dtype=object)
     if rows.ndim != 2:
         raise RatingsError(
@@ -114,11 +129,11 @@ def frame_columns(df: pd.DataFrame, at: FrameColumns) -> tuple[Column, Column, C
     """
 
     def where(row: int) -> Spot:
-        return Spot(f"Row {df.index[row]!r} of the DataFrame")
+        return Spot(f"Row {df.index[[row]].tolist()[0]!r} of the DataFrame")
 
     users, items = (_labels(df.iloc[:, position], where) for position in (at.user, at.item))
     ratings = df.iloc[:, at.rating]
-    values: Column = ratings.tolist()
+    values: Column = [float(value) if isinstance(value, Decimal) else value for value in ratings.tolist()]
     if ratings.dtype.kind in "iuf":
         values = ratings.to_numpy(dtype=np.float64, na_value=np.nan)
     times = None if at.timestamp is None else seconds(df.iloc[:, at.timestamp])

@@ -20,6 +20,9 @@ SOLVERS: dict[str, str] = {
 }
 """Name → ``module:Class``. The module, and with it torch or SciPy, is imported when the solver is first made."""
 
+_OF_FIT = ("n_factors", "biased", "y_range", "solver", "seed", "valid_pct", "on_progress", "clip", "start", "strict")
+"""Words of `fitting.fit` itself, of which one may have been meant."""
+
 
 def solver_class(name: str) -> type[Any]:
     """The class of the solver ``name``; `OptionError` lists the names there are."""
@@ -39,7 +42,7 @@ def make_solver(name: str, **options: Any) -> Solver:
     known = solver_options(name)
     for option in options:
         if option not in known:
-            close = difflib.get_close_matches(option, known, n=1)
+            close = difflib.get_close_matches(option, [*known, *_OF_FIT], n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
             raise OptionError(f"Solver {name!r} has no option {option!r}; it has {', '.join(known)}.{hint}")
     return cast("Solver", solver_class(name)(**options))
