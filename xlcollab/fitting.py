@@ -27,6 +27,7 @@ from xlcollab.objective import WILD, overshoot
 from xlcollab.progress import OnProgress
 from xlcollab.rating_files import Data, as_ratings
 from xlcollab.ratings import Label, Ratings
+from xlcollab.settings import whole_number
 from xlcollab.solvers import make_solver
 from xlcollab.solvers.base import Solution, Solver
 from xlcollab.threads import single_threaded_blas
@@ -103,8 +104,7 @@ def fit(
         solver = start.solver if solver is None else solver
     name = DEFAULT_SOLVER if solver is None else solver
     method = make_solver(name, **options)
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise OptionError(f"seed is {seed!r}; it is a whole number, 0 or more.")
+    seed = whole_number("seed", seed, 0)
     ratings, valid = as_ratings(ratings), None if valid is None else as_ratings(valid)
     if valid is not None and valid_pct is not None:
         raise OptionError("Pass the ratings to hold out as valid, or a fraction as valid_pct, not both.")
@@ -116,12 +116,12 @@ def fit(
     started = time.perf_counter()
     with single_threaded_blas():
         solution = method.solve(
-            ratings, model, valid=_aligned(valid, ratings), seed=int(seed), on_progress=on_progress, **warm
+            ratings, model, valid=_aligned(valid, ratings), seed=seed, on_progress=on_progress, **warm
         )
     seconds = time.perf_counter() - started
     if strict and not solution.status.ok:
         raise NotConvergedError(solution.message)
-    made = _fit_of(solution, ratings, model, solver=name, options=options, seed=int(seed), seconds=seconds, clip=clip)
+    made = _fit_of(solution, ratings, model, solver=name, options=options, seed=seed, seconds=seconds, clip=clip)
     _warn(made)
     if valid is None:
         return made

@@ -17,6 +17,7 @@ import numpy as np
 
 from xlcollab.arrays import BoolArray, FloatArray, IndexArray
 from xlcollab.errors import OptionError
+from xlcollab.settings import whole_number
 
 __all__ = [
     "Factors",
@@ -45,12 +46,10 @@ class Model:
     at_most: bool = False
 
     def __post_init__(self) -> None:
-        k = self.n_factors
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 0:
-            raise OptionError(f"n_factors is {k!r}; it is a whole number, 0 or more.")
+        k = whole_number("n_factors", self.n_factors, 0)
         if k == 0 and not self.biased:
             raise OptionError("A model without factors needs biases: pass biased=True, or n_factors of 1 or more.")
-        object.__setattr__(self, "n_factors", int(k))
+        object.__setattr__(self, "n_factors", k)
         if self.y_range is not None:
             object.__setattr__(self, "y_range", _range(self.y_range))
 

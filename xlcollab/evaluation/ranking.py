@@ -9,9 +9,9 @@ import numpy as np
 from xlcollab import metrics
 from xlcollab.answers.ranking import ranks
 from xlcollab.arrays import FloatArray, IndexArray, IntArray
-from xlcollab.errors import OptionError
 from xlcollab.fitting import Fit
 from xlcollab.ratings import Ratings
+from xlcollab.settings import whole_number
 
 __all__ = ["Ranking", "rank"]
 
@@ -43,8 +43,7 @@ def rank(fit: Fit, valid: Ratings, *, n: int = 10, relevant: float | None = None
     ``relevant`` None is three quarters up the scale of the training ratings: 4 of 1 to 5, as is usual there. A relevant
     item that the fit does not know cannot be recommended and counts as missed.
     """
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise OptionError(f"n is {n!r}; the length of a list is a whole number, 1 or more.")
+    n = whole_number("n", n, 1)
     low, high = fit.ratings.scale
     threshold = low + 0.75 * (high - low) if relevant is None else float(relevant)
     user_idx, item_idx = fit.ratings.positions(valid)
@@ -52,18 +51,18 @@ def rank(fit: Fit, valid: Ratings, *, n: int = 10, relevant: float | None = None
     good &= (user_idx >= 0) & (fit.ratings.user_counts[user_idx] > 0)
     users, row = np.unique(user_idx[good], return_inverse=True)  # (d,), (N,)
     if not len(users):
-        return Ranking(int(n), threshold, 0, *5 * [float("nan")])
+        return Ranking(n, threshold, 0, *5 * [float("nan")])
     gains = valid.values[good] - low
-    listed = _listed(fit, users, int(n))
+    listed = _listed(fit, users, n)
     gained = _gained(listed, row, item_idx[good], gains, fit.ratings.n_items)
     hits, n_relevant = gained > 0, np.bincount(row)
     return Ranking(
-        n=int(n),
+        n=n,
         relevant=threshold,
         users=len(users),
         precision=float(metrics.precision(hits, np.maximum((listed >= 0).sum(axis=1), 1)).mean()),
         recall=float(metrics.recall(hits, n_relevant).mean()),
-        ndcg=float(metrics.ndcg(gained, _ideal(row, gains, n_relevant, int(n))).mean()),
+        ndcg=float(metrics.ndcg(gained, _ideal(row, gains, n_relevant, n)).mean()),
         map=float(metrics.average_precision(hits, n_relevant).mean()),
         coverage=metrics.coverage(listed, fit.ratings.n_items),
     )

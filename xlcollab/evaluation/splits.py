@@ -31,6 +31,7 @@ from xlcollab.arrays import BoolArray, IndexArray, IntArray
 from xlcollab.errors import OptionError
 from xlcollab.rating_files import as_ratings
 from xlcollab.ratings import Label, Ratings
+from xlcollab.settings import whole_number
 
 __all__ = [
     "ByTime",
@@ -66,8 +67,8 @@ class ShuffleSplit:
 
     def split(self, ratings: Ratings) -> Iterator[Pair]:
         """`Splits.split`."""
-        _whole("n_splits", self.n_splits, 1)
-        _whole("seed", self.seed, 0)
+        whole_number("n_splits", self.n_splits, 1)
+        whole_number("seed", self.seed, 0)
         for number in range(self.n_splits):
             yield ratings.split(self.valid_pct, self.seed + number)
 
@@ -81,7 +82,7 @@ class KFold:
 
     def split(self, ratings: Ratings) -> Iterator[Pair]:
         """`Splits.split`."""
-        _whole("k", self.k, 2)
+        whole_number("k", self.k, 2)
         if self.k > len(ratings):
             raise OptionError(f"{len(ratings)} ratings cannot be dealt into {self.k} parts; choose a smaller k.")
         part = _dealt(len(ratings), self.k, self.seed)
@@ -150,10 +151,10 @@ class ByUser:
         return quota
 
     def _check(self, ratings: Ratings) -> None:
-        _whole("k", self.k, 1)
-        _whole("seed", self.seed, 0)
+        whole_number("k", self.k, 1)
+        whole_number("seed", self.seed, 0)
         if self.n is not None:
-            _whole("n", self.n, 1)
+            whole_number("n", self.n, 1)
         if self.n is not None and self.valid_pct is not None:
             raise OptionError("Pass n, how many ratings of each user to hold out, or valid_pct, which part; not both.")
         if self.valid_pct is not None and not 0 < self.valid_pct <= 1:
@@ -249,7 +250,7 @@ def _parted(ratings: Ratings, held_out: BoolArray) -> Pair:
 
 def _dealt(n: int, k: int, seed: int) -> IntArray:
     """The part, from 0, that each of n is dealt into (n,)."""
-    _whole("seed", seed, 0)
+    whole_number("seed", seed, 0)
     return np.random.default_rng(seed).permutation(np.arange(n) % k)
 
 
@@ -263,8 +264,3 @@ def _seconds(since: float | dt.datetime) -> float:
     if not isinstance(since, dt.datetime):
         return since
     return (since if since.tzinfo else since.replace(tzinfo=dt.UTC)).timestamp()
-
-
-def _whole(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise OptionError(f"{name} is {value!r}; it is a whole number, {least} or more.")

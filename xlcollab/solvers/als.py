@@ -21,6 +21,7 @@ from xlcollab.arrays import FloatArray
 from xlcollab.errors import OptionError
 from xlcollab.model import Factors, Model, predict_pairs, principal, with_average_rows
 from xlcollab.progress import OnProgress, Progress
+from xlcollab.settings import whole_number
 from xlcollab.solvers.base import Ridge, Solution, Status
 from xlcollab.solvers.descents import Report
 from xlcollab.solvers.penalty_choice import choose_penalty
@@ -75,8 +76,7 @@ class AlsSolver:
                 )
         if not (np.isfinite(self.tolerance) and self.tolerance >= 0):
             raise OptionError(f"tolerance is {self.tolerance!r}; it is 0 or more (1e-4 is usual).")
-        if self.max_sweeps != int(self.max_sweeps) or self.max_sweeps < 1:
-            raise OptionError(f"max_sweeps is {self.max_sweeps!r}; it is a whole number, 1 or more.")
+        whole_number("max_sweeps", self.max_sweeps, 1)
 
     def ridge(self, ratings: Ratings) -> Ridge:
         """The penalties of every row."""

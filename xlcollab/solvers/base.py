@@ -180,7 +180,11 @@ class NoFactors(Factors):
 
 
 class Solver(Protocol):
-    """One way from ratings to factors."""
+    """One way from ratings to factors.
+
+    Two class attributes may stand beside ``name``, True: ``starts_warm`` where ``solve`` takes the factors to ``start``
+    from as well, ``chooses_factors`` where it takes a model with `Model.at_most`.
+    """
 
     name: ClassVar[str]
 

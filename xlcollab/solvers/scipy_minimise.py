@@ -24,6 +24,7 @@ from xlcollab.errors import OptionError
 from xlcollab.model import Factors, Model, canonical, with_average_rows
 from xlcollab.objective import overshoot, rmse
 from xlcollab.progress import OnProgress, Progress
+from xlcollab.settings import whole_number
 from xlcollab.solvers.base import Ridge, Solution, Status
 from xlcollab.solvers.descents import LARGE, LBFGS, Projected, Report, Way, best_method
 from xlcollab.solvers.multistart import EXACT, Effort, Search
@@ -136,8 +137,8 @@ class ScipySolver:
             raise OptionError(f"Method {self.method!r} has no y_range; choose 'l-bfgs-b' or 'auto'.")
         for option in ("restarts", "max_iterations"):
             value = getattr(self, option)
-            if value is not None and (int(value) != value or value < 1):
-                raise OptionError(f"{option} is {value!r}; it is a whole number, 1 or more.")
+            if value is not None:
+                whole_number(option, value, 1)
         if isinstance(self.penalty, str) and self.penalty != "auto":
             raise OptionError(f"penalty is {self.penalty!r}; it is a number, 0 or more, or 'auto'.")
         for option in ("penalty", "bias_penalty"):

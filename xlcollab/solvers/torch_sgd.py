@@ -19,6 +19,7 @@ import torch
 from xlcollab.errors import FitError, OptionError
 from xlcollab.model import Model, canonical, with_average_rows
 from xlcollab.progress import OnProgress
+from xlcollab.settings import whole_number
 from xlcollab.solvers.base import NoFactors, Solution, Status
 from xlcollab.solvers.torch_callbacks import Callback, EarlyStopping, KeepBest, ReportProgress, StopWhenNotFinite
 from xlcollab.solvers.torch_data import as_batch, mean_start, unrated
@@ -95,8 +96,8 @@ class TorchSolver:
     def __post_init__(self) -> None:
         for option in ("epochs", "batch_size", "patience", "restarts"):
             value = getattr(self, option)
-            if value is not None and (value != int(value) or value < 1):
-                raise OptionError(f"{option} is {value!r}; it is a whole number, 1 or more.")
+            if value is not None:
+                whole_number(option, value, 1)
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise OptionError(f"lr is {self.lr!r}; a learning rate is above 0 (0.005 is usual).")
         if self.weight_decay is not None and not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):

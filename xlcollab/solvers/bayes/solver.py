@@ -12,6 +12,7 @@ from xlcollab.arrays import FloatArray
 from xlcollab.errors import OptionError
 from xlcollab.model import Factors, Model
 from xlcollab.progress import OnProgress
+from xlcollab.settings import whole_number
 from xlcollab.solvers.base import Solution, Status
 from xlcollab.solvers.bayes.filled import Spectrum, spectrum
 from xlcollab.solvers.bayes.gauge import turns
@@ -57,8 +58,7 @@ class BayesSolver:
     def __post_init__(self) -> None:
         if not (np.isfinite(self.tolerance) and self.tolerance >= 0):
             raise OptionError(f"tolerance is {self.tolerance!r}; it is 0 or more (1e-4 is usual).")
-        if self.max_sweeps != int(self.max_sweeps) or self.max_sweeps < 1:
-            raise OptionError(f"max_sweeps is {self.max_sweeps!r}; it is a whole number, 1 or more.")
+        whole_number("max_sweeps", self.max_sweeps, 1)
         if self.quality not in QUALITIES:
             raise OptionError(f"quality is {self.quality!r}; choose 'good' or 'best'.")
 
