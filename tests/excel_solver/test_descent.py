@@ -101,3 +101,33 @@ def test_the_message_counts_minima_and_unfinished_descents_apart(solver_book) ->
     assert "unfinished" not in ended
     cut = xc.solve(solver_book(**VALLEY, names={"solver_itr": "7"}), restarts=3).models[0].message
     assert "3 unfinished descents from 3 starts" in cut
+
+
+# Eight users and items of four factors through a TANH: the least error lies at infinite factors, along curved valleys.
+RATINGS = np.random.default_rng(1).integers(1, 6, (8, 8))
+USERS = np.random.default_rng(2).normal(0, 0.3, (8, 4))
+NO_MINIMUM = {
+    "cells": {
+        **{f"{c}{i + 1}": float(USERS[i, k]) for i in range(8) for k, c in enumerate("ABCD")},
+        **{f"{c}{k + 20}": float(USERS[j, k]) for j, c in enumerate("JKLMNOPQ") for k in range(4)},
+        **{f"{c}{i + 30}": int(RATINGS[i, j]) for i in range(8) for j, c in enumerate("JKLMNOPQ")},
+        **{f"{c}{i}": f"=3+2.5*TANH(MMULT($A{i}:$D{i},{c}$20:{c}$23))" for i in range(1, 9) for c in "JKLMNOPQ"},
+        "A60": "=SUMXMY2(J1:Q8,J30:Q37)",
+    },
+    "objective": "A60",
+    "changing": "A1:D8,J20:Q23",
+}
+
+
+def test_an_objective_that_falls_forever_ends_as_converged_and_says_why(solver_book) -> None:
+    (model,) = xc.solve(solver_book(**NO_MINIMUM), restarts=3).models
+    assert model.code == 1
+    assert "3 unfinished descents from 3 starts" in model.message
+    assert "still falls, ever more slowly" in model.message
+
+
+def test_a_smaller_convergence_follows_it_further(solver_book) -> None:
+    (usual,) = xc.solve(solver_book(**NO_MINIMUM), restarts=1).models
+    (patient,) = xc.solve(solver_book(**NO_MINIMUM, names={"solver_cvg": "0.00001"}), restarts=1).models
+    assert patient.value < usual.value
+    assert patient.evaluations > usual.evaluations

@@ -34,6 +34,7 @@ _AT_BOUND = 1e-9
 _PACE = 50  # iterations over which a descent's pace is taken
 _ROUND = 100  # iterations before the metric is measured anew
 _FLATTEST = 1e-2  # the least stiffness that a metric knows, where that of each variable alone is 1
+_MANY_STEPS, _FEW_STEPS = 50, 5  # of Newton, from a minimum and from a descent that only crawls
 _UNFINISHED = 1  # SciPy's status at its iteration limit
 _DECREMENT = 1e-10  # what a full Newton step still promises, relative to the merit
 
@@ -42,7 +43,8 @@ class Local(NamedTuple):
     """Where a descent ended.
 
     ``stationary``: the projected gradient vanishes; ``limited``: it was cut off, by the iteration limit or as too slow
-    to get anywhere; ``failed``: the line search found no better point.
+    to become the best; ``crawling``: it still fell, by less than Solver's Convergence in many iterations; ``failed``:
+    the line search found no better point.
     """
 
     x: Floats
@@ -50,6 +52,12 @@ class Local(NamedTuple):
     stationary: bool
     limited: bool = False
     failed: bool = False
+    crawling: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether it came to its end, and not only to ours."""
+        return not (self.limited or self.crawling)
 
 
 def descend(
@@ -58,8 +66,9 @@ def descend(
     """A local minimum near ``x``; ``scale`` (n,) are the typical sizes of the variables.
 
     ``convergence`` is Solver's setting. Its method has inexact derivatives and stops when the objective changes by less
-    than that (10⁻⁴ unless set) over five iterations; ours stops at 10⁻⁸ of it in one. It is given up where the pace of
-    the last iterations, kept up until the limit, would still leave it above the merit ``best``.
+    than that (10⁻⁴ unless set) over five iterations; ours stops at 10⁻⁸ of it in one, and where it is the change of a
+    whole round in the metric of the curvature, as in a merit that falls forever. A descent is given up where the pace
+    of the last iterations, kept up until the limit, would leave it above the merit ``best``.
     """
     evaluator.begin()
     if evaluator.residuals is not None and len(x) <= _FEW:
@@ -71,7 +80,8 @@ def descend(
     metric, length = scale, _ROUND if _can_be_measured(evaluator) else iterations
     while True:
         x, status = _lbfgs(evaluator, x, metric, race.round(length), 1e-8 * convergence, race)
-        if status != _UNFINISHED or race.left == 0:
+        crawling = status == _UNFINISHED and metric.ndim == 2 and race.fell <= convergence
+        if crawling or status != _UNFINISHED or race.left == 0:
             break
         metric = _metric(evaluator, x)
     merit, gradient = evaluator.merit(x)
@@ -79,8 +89,9 @@ def descend(
         x,
         merit,
         stationary=is_stationary(evaluator, x, merit, gradient),
-        limited=status not in (0, 2),
+        limited=status not in (0, 2) and not crawling,
         failed=status == 2,
+        crawling=crawling,
     )
 
 
@@ -97,6 +108,11 @@ class _Race:
         """Forget the pace, which was that of another metric; how many iterations the next round may have."""
         self._path = []
         return min(most, self.left)
+
+    @property
+    def fell(self) -> float:
+        """How much the merit changed over this round, relative to what it is now."""
+        return (self._path[0] - self._path[-1]) / max(abs(self._path[-1]), 1e-300)
 
     def __call__(self, intermediate_result: OptimizeResult) -> None:
         self.left -= 1
@@ -205,14 +221,14 @@ def _gauss_newton(evaluator: Evaluator, x: Floats, iterations: int) -> Local | N
     return Local(end, merit, is_stationary(evaluator, end, merit, gradient), limited=result.nfev >= iterations)
 
 
-def polish(evaluator: Evaluator, local: Local, iterations: int = 50) -> Local:
+def polish(evaluator: Evaluator, local: Local) -> Local:
     """Newton steps from a local minimum until the merit stops falling; too many variables are left as they are."""
     problem = evaluator.problem
     x, (merit, gradient) = local.x, evaluator.merit(local.x)
     if problem.n > _HESSIAN:
         return local
     damping, quiet, promised = 1e-6, 0, np.inf
-    for _ in range(iterations):
+    for _ in range(_FEW_STEPS if local.crawling else _MANY_STEPS):
         free = _free(evaluator, x, gradient)
         if not free.any() or quiet >= 2:
             break
@@ -237,7 +253,7 @@ def polish(evaluator: Evaluator, local: Local, iterations: int = 50) -> Local:
             break
     # the promise does not depend on how variables are scaled, the gradient does
     settled = promised <= _DECREMENT * abs(merit) or is_stationary(evaluator, x, merit, gradient)
-    return Local(x, merit, settled, local.limited, local.failed)
+    return local._replace(x=x, merit=merit, stationary=settled, crawling=local.crawling and not settled)
 
 
 def _hessian(evaluator: Evaluator, x: Floats, free: NDArray[np.bool_]) -> Floats:

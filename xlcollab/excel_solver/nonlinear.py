@@ -115,7 +115,7 @@ class _Search:
         if local is None:
             self.minima.starts += 1
             return
-        self.minima.add(local.merit, finished=not local.limited)
+        self.minima.add(local.merit, finished=local.finished)
         if self.best is None or local.merit < self.best.merit or self._as_good_and_proved(local, self.best):
             self.best = local
 
@@ -170,6 +170,8 @@ class _Search:
             parts.append(f"It is the best of {' and '.join(others)} from {ran} starts.")
         elif ran > 1 and found:
             parts.append(f"All {ran} starts ended in it.")
+        if self.best is not None and self.best.crawling:
+            parts.append("The objective still falls, ever more slowly: bounds or a penalty would give it a minimum.")
         if not self.problem.program.smooth:
             parts.append("The formulas have kinks or jumps, so that a better point may exist.")
         return " ".join(parts)
