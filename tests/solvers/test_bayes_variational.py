@@ -14,6 +14,7 @@ from xlcollab.solvers.bayes.fold_in import Gaussians
 from xlcollab.solvers.bayes.intervals import moments
 from xlcollab.solvers.bayes.leave_one_out import Sample, leave_one_out
 from xlcollab.solvers.bayes.observations import Observations
+from xlcollab.solvers.bayes.regressions import inverse
 from xlcollab.solvers.bayes.variational import (
     Posterior,
     _gamma_shape,
@@ -112,6 +113,17 @@ def test_the_shape_of_the_noise_is_the_maximum(shape: float, spread: float) -> N
 
     best = np.exp(minimize_scalar(cost, bounds=(np.log(0.5), np.log(1e4)), method="bounded", options={"xatol": 1e-9}).x)
     assert found == pytest.approx(best, rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [1, 2, 8, 9, 17, 33])
+def test_many_small_matrices_are_inverted_as_lapack_would(size: int) -> None:
+    half = np.random.default_rng(size).normal(size=(30, size, size + 5))
+    matrices = 1e4 * half @ half.swapaxes(1, 2) + 0.1 * np.eye(size)  # of a row with many ratings and a wide prior
+    before = matrices.copy()
+    made = inverse(matrices)
+    np.testing.assert_allclose(made @ matrices, np.tile(np.eye(size), (30, 1, 1)), atol=1e-9)
+    np.testing.assert_allclose(made, np.linalg.inv(matrices), rtol=1e-7, atol=1e-12)
+    np.testing.assert_array_equal(matrices, before)
 
 
 # New factors ----------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import numpy as np
 from xlcollab.arrays import FloatArray
 from xlcollab.solvers.bayes.distil import Average, split
 from xlcollab.solvers.bayes.leave_one_out import LeftOut, LeftOutOfDraws, noise_variance, predicted
+from xlcollab.solvers.bayes.regressions import regressions
 from xlcollab.solvers.bayes.variational import (
     FEATURE_RATE,
     FEATURE_SHAPE,
@@ -21,7 +22,6 @@ from xlcollab.solvers.bayes.variational import (
     add_factors,
     holding,
     prior_scatter,
-    regressions,
     snapshot,
     spread_out,
 )

@@ -20,18 +20,15 @@ Shapes: d rows on the side at hand (users or items), k factors, K = k + 1, R fea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import digamma, polygamma
 
 from xlcollab.arrays import FloatArray
 from xlcollab.solvers.bayes.filled import Spectrum
 from xlcollab.solvers.bayes.observations import Observations, Order
+from xlcollab.solvers.bayes.regressions import inverse, regressions
 
 __all__ = [
     "FEATURE_RATE",
@@ -42,7 +39,6 @@ __all__ = [
     "add_factors",
     "holding",
     "prior_scatter",
-    "regressions",
     "row_scatter",
     "snapshot",
     "spread_out",
@@ -208,64 +204,6 @@ def _update_rows(side: Side, other: Side, precision: float) -> FloatArray:
     return error
 
 
-def inverse(matrices: FloatArray) -> FloatArray:
-    """Of each matrix (…, K, K); where there are biases alone, K = 1, a million of them take no time."""
-    return 1.0 / matrices if matrices.shape[-1] == 1 else np.asarray(np.linalg.inv(matrices), dtype=float)
-
-
-class Regressions(NamedTuple):
-    """The Bayesian linear regressions of a block of B rows: x has precision matrix and linear term as here.
-
-    With z = (q, 1) the regressors of a rating and b its offset: ``gram`` Σ_j w_j E[z zᵀ] (B, K, K), ``pull``
-    Σ_j w_j (E[z] y − E[z b]) (B, K) and ``squares`` Σ_j w_j E[(y − b)²] (B,).
-    """
-
-    rows: slice
-    precision: FloatArray  # (B, K, K)
-    right: FloatArray  # (B, K)
-    gram: FloatArray
-    pull: FloatArray
-    squares: FloatArray
-
-    def squared_error(self, x: FloatArray) -> FloatArray:
-        """Σ_j w_j E[(y − x·z − b)²] (B,) at the given x (B, K)."""
-        return self.squares + _dots(x, (self.gram @ x[:, :, None])[:, :, 0] - 2.0 * self.pull)
-
-
-def regressions(side: Side, other: Side, precision: float) -> Iterator[Regressions]:
-    """What every row's ratings say of it, given the other side.
-
-    The posterior precision is Λ + τ w Σ_j w_j E[z zᵀ] and the linear term Λ·prior mean + τ w Σ_j w_j (E[z] y − E[z b]).
-    """
-    k = side.n_factors
-    v, vv = _regressors(other)  # (columns, K + 1) as (q, b, 1), (columns, T)
-    v *= other.noise[:, None]
-    vv *= other.noise[:, None]
-    place = _places(k + 2)
-    z = np.delete(np.arange(k + 2), k)  # where q and 1 stand in v, and k is where b does
-    of_z = place[np.ix_(z, z)]
-    prior = side.prior_mean @ side.precision
-    for block in side.order.blocks:
-        moments, linear = block.filled @ vv, block.values @ v  # (B, T), (B, K + 1)
-        gram = moments[:, of_z]  # (B, K, K)
-        pull = linear[:, z] - moments[:, place[z, k]]
-        scale = precision * side.noise[block.rows]
-        yield Regressions(
-            block.rows,
-            side.precision + scale[:, None, None] * gram,
-            prior[block.rows] + scale[:, None] * pull,
-            gram,
-            pull,
-            block.squares @ other.noise - 2.0 * linear[:, k] + moments[:, place[k, k]],
-        )
-
-
-def _dots(one: FloatArray, other: FloatArray) -> FloatArray:
-    """The dot product of each row (…, K) of one with that of the other (…,)."""
-    dots: FloatArray = np.einsum("...a,...a->...", one, other)
-    return dots
-
-
 def _update_prior(side: Side) -> None:
     """q(C) and q(γ), then ν and Λ where the bound is highest."""
     d, K = side.mean.shape
@@ -273,7 +211,7 @@ def _update_prior(side: Side) -> None:
     share = side.weight_share = 1.0 / (1.0 + side.weight_precision)
     side.weight_covariance = np.asarray(np.linalg.inv(side.precision), dtype=float)
     side.weights = share[:, None] * (vectors.T @ (side.mean - side.centre))
-    size = _dots(side.weights @ side.precision, side.weights) + K * share
+    size = np.einsum("rk,rk->r", side.weights @ side.precision, side.weights) + K * share
     side.weight_precision = (FEATURE_SHAPE + 0.5 * K) / (FEATURE_RATE * side.features.scales**2 + 0.5 * size)
     explained = vectors @ side.weights
     side.centre = (side.mean - explained).mean(axis=0)
@@ -300,28 +238,6 @@ def weight_scatter(side: Side) -> FloatArray:
     """Σ_r E[γ_r C_r C_rᵀ] (K, K)."""
     gamma = side.weight_precision
     return side.weights.T @ (gamma[:, None] * side.weights) + (gamma @ side.weight_share) * side.weight_covariance
-
-
-def _regressors(side: Side) -> tuple[FloatArray, FloatArray]:
-    """What the other side's regressions see: v = (p, b, 1) (d, K + 1), and the upper triangle of E[v vᵀ] (d, T)."""
-    d, K = side.mean.shape
-    v = np.column_stack([side.mean, np.ones(d)])
-    place = _places(K + 1)
-    vv = np.empty((d, place[K, K] + 1))
-    for a in range(K + 1):
-        row = vv[:, place[a, a] : place[a, K] + 1]
-        np.multiply(v[:, a, None], v[:, a:], out=row)
-        row[:, : K - a] += side.covariance[:, a : a + 1, a:].reshape(d, K - a)  # the constant has none
-    return v, vv
-
-
-@lru_cache(maxsize=64)
-def _places(size: int) -> npt.NDArray[np.intp]:
-    """Where each entry of a symmetric matrix (size, size) stands in its upper triangle, packed row by row."""
-    place = np.empty((size, size), dtype=np.intp)
-    first, second = np.triu_indices(size)
-    place[first, second] = place[second, first] = np.arange(first.size)
-    return place
 
 
 def _gamma_shape(shape: float, statistic: float) -> float:
