@@ -133,9 +133,11 @@ def frame_columns(df: pd.DataFrame, at: FrameColumns) -> tuple[Column, Column, C
 
     users, items = (_labels(df.iloc[:, position], where) for position in (at.user, at.item))
     ratings = df.iloc[:, at.rating]
-    values: Column = [float(value) if isinstance(value, Decimal) else value for value in ratings.tolist()]
+    values: Column
     if ratings.dtype.kind in "iuf":
         values = ratings.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        values = [float(value) if isinstance(value, Decimal) else value for value in ratings.tolist()]
     times = None if at.timestamp is None else seconds(df.iloc[:, at.timestamp])
     return users, items, values, times, where
 
