@@ -96,6 +96,19 @@ BROKEN: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
         {"names": {"solver_num": "1", "solver_lhs1": "Model!#REF!", "solver_rel1": "1", "solver_rhs1": "4"}},
         ("Constraint 1", "#REF!"),
     ),
+    "the whole sheet to change": ({"names": {"solver_adj": "Model!$1:$1048576"}}, ("17,179,869,184 cells",)),
+    "a constraint on no cell": (
+        {"names": {"solver_num": "1", "solver_lhs1": "gone", "solver_rel1": "1", "solver_rhs1": "4"}},
+        ("left side of constraint 1 names gone",),
+    ),
+    "the whole sheet constrained": (
+        {"names": {"solver_num": "1", "solver_lhs1": "Model!$A:$XFD", "solver_rel1": "4", "solver_rhs1": "integer"}},
+        ("left side of constraint 1", "17,179,869,184 cells"),
+    ),
+    "a target without end": ({"sense": "value", "names": {"solver_val": "1E400"}}, ("'1E400', not a number",)),
+    "a formula nested beyond reason": (
+        {"cells": {**CELLS, "B1": "=" + "ABS(" * 400 + "A1" + ")" * 400}}, ("Model!B1", "nested too deeply"),
+    ),
     "no objective": ({"objective": None}, ("no objective cell",)),
     "no variables": ({"changing": None}, ("no changing cells",)),
     "evolutionary": ({"engine": "evolutionary"}, ("Evolutionary", "--engine grg")),

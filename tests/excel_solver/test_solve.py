@@ -292,6 +292,14 @@ def test_a_model_builds_on_the_answer_of_an_earlier_sheet(write_models, books, t
     assert stored_values(out)["Second"]["A1"][0] == pytest.approx(6, abs=1e-6)
 
 
+def test_a_sum_of_a_thousand_terms_is_no_deeper_than_one(solver_book) -> None:
+    terms = "+".join(f"(A{1 + n % 3}-{n % 3})^2" for n in range(600))
+    chained = {f"C{n}": f"=C{n - 1}+(A{1 + n % 3}-{n % 3})^2" for n in range(2, 401)}
+    cells = {"A1": 5, "A2": 5, "A3": 5, "B1": f"={terms}+C400", "C1": 0, **chained}
+    (model,) = xc.solve(solver_book(cells, objective="B1", changing="A1:A3")).models
+    assert model.value == pytest.approx(0, abs=1e-9)
+
+
 def test_one_sheet_can_be_asked_for_whatever_its_capitals(write_models, books, tmp_path: Path) -> None:
     models = [
         books.Model(cells={"A1": 0, "B1": "=(A1-3)^2"}, objective="B1", changing="A1", sheet=name)

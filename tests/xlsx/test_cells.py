@@ -12,6 +12,7 @@ from xlcollab.xlsx.cells import (
     address,
     column_letters,
     column_number,
+    count_cells,
     qualified,
     quote_sheet,
     rectangles,
@@ -139,6 +140,15 @@ def test_names_that_a_formula_would_misread_are_quoted(name: str, quoted: str) -
 
 def test_a_qualified_reference_is_absolute() -> None:
     assert qualified("My sheet", Area.parse("A1:B2")) == "'My sheet'!$A$1:$B$2"
+
+
+@given(st.lists(st.builds(Area, *[st.integers(1, 6)] * 4).filter(lambda a: a.height > 0 < a.width), max_size=6))
+def test_cells_of_overlapping_areas_count_once(some: list[Area]) -> None:
+    assert count_cells(some) == len({cell for area in some for cell in area.cells()})
+
+
+def test_the_cells_of_whole_columns_are_counted_without_a_look_at_them() -> None:
+    assert count_cells([Area.parse("A:C"), Area.parse("B:XFD"), Area.parse("1:9")]) == MAX_ROW * MAX_COL
 
 
 @given(st.sets(st.tuples(st.integers(1, 8), st.integers(1, 8))))

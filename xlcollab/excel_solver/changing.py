@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = ["variable_cells"]
 
-_MOST_CELLS = 2_000_000  # a changing area beyond this is a slip: whole columns, not a model
-
 
 def variable_cells(book: Workbook, model: SolverModel) -> tuple[tuple[str, int, int], ...]:
     """The changing cells (sheet, row, column), each once, without those that a merged cell covers.
@@ -22,11 +20,6 @@ def variable_cells(book: Workbook, model: SolverModel) -> tuple[tuple[str, int, 
     Raises `SolverModelError` where one of them holds a formula or a text, which writing would destroy, and, as Excel
     does, where one is locked on a protected sheet. Formulas that depend on them may be locked.
     """
-    size = sum(area.height * area.width for _, area in model.changing)
-    if size > _MOST_CELLS:
-        raise SolverModelError(
-            f"The changing cells of sheet {model.sheet!r} are {size:,}: name those that are meant.", sheet=model.sheet
-        )
     sheets = dict.fromkeys(sheet for sheet, _ in model.changing)
     covered: set[tuple[str, int, int]] = set()
     for sheet in sheets:

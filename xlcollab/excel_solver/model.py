@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from xlcollab.xlsx.cells import Area
+from xlcollab.xlsx.cells import Area, count_cells
 
 __all__ = ["UNLIMITED", "Constraint", "Engine", "Relation", "Sense", "SolverModel", "SolverOptions", "short"]
 
@@ -157,7 +157,5 @@ class SolverModel:
     @property
     def n_variables(self) -> int:
         """How many different changing cells there are."""
-        if len(self.changing) == 1:
-            area = self.changing[0][1]
-            return area.height * area.width
-        return len(self.cells())
+        sheets = {sheet for sheet, _ in self.changing}
+        return sum(count_cells([area for home, area in self.changing if home == sheet]) for sheet in sheets)

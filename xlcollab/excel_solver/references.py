@@ -6,6 +6,7 @@ where its cell was deleted. Loads no NumPy.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ _PIECES = re.compile(r"(?:'(?:[^']|'')*'|[^',])+")
 _CELL, _COLUMN, _ROW = r"\$?[A-Za-z]{1,3}\$?\d{1,7}", r"\$?[A-Za-z]{1,3}", r"\$?\d{1,7}"
 _AREA = re.compile(rf"{_CELL}(:{_CELL})?|{_COLUMN}:{_COLUMN}|{_ROW}:{_ROW}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([Ee][+-]?\d+)?%?")
+_MOST_CELLS = 2_000_000  # more is a slip: whole columns, not a model
 _MAX_DEPTH = 20  # defined names that name each other; Excel does not store circles, other programs might
 
 
@@ -33,7 +35,8 @@ def reference_areas(
     """The areas (sheet, `Area`) that a stored reference means: areas joined by commas, or the defined name of some.
 
     ``sheet`` is where the model is stored: the home of references without a sheet and of sheet-local names; ``what``
-    says for the error whose reference this is. Raises `SolverModelError` for ``#REF!``, other workbooks and formulas.
+    says for the error whose reference this is. Raises `SolverModelError` for ``#REF!``, other workbooks, formulas, and
+    more cells than any model has.
     """
     if "#REF!" in text.upper():
         raise SolverModelError(
@@ -44,6 +47,13 @@ def reference_areas(
     areas: list[tuple[str, Area]] = []
     for piece in _PIECES.findall(_without_brackets(text.strip())):
         areas.extend(_piece_areas(book, piece.strip(), sheet, what, depth))
+    size = sum(area.height * area.width for _, area in areas)
+    if size > _MOST_CELLS:
+        raise SolverModelError(
+            f"On sheet {sheet!r} {what} reads {text}, which is {size:,} cells. Name those that are meant in Excel's "
+            "Solver dialog and save.",
+            sheet=sheet,
+        )
     return tuple(areas)
 
 
@@ -73,8 +83,9 @@ def find_sheet(book: Workbook, name: str) -> str | None:
 
 
 def is_number(text: str) -> bool:
-    """Whether a stored text is a plain number, the American way, perhaps with a percent sign."""
-    return _NUMBER.fullmatch(text.strip()) is not None
+    """Whether a stored text is a plain finite number, the American way, perhaps with a percent sign."""
+    match = _NUMBER.fullmatch(text.strip())
+    return match is not None and math.isfinite(float(match[0].removesuffix("%")))
 
 
 def to_number(text: str | None, default: float) -> float:

@@ -14,7 +14,7 @@ from xlcollab.excel_solver.cone import Cone, active_cone
 from xlcollab.excel_solver.model import Engine, Relation, Sense, SolverModel, short
 from xlcollab.excel_solver.references import reference_areas
 from xlcollab.formula.functions import VOLATILE, is_supported
-from xlcollab.xlsx.cells import Area, qualified
+from xlcollab.xlsx.cells import Area, count_cells, qualified
 
 if TYPE_CHECKING:
     from xlcollab.xlsx.workbook import Workbook
@@ -88,6 +88,8 @@ def obstacle(book: Workbook, model: SolverModel, cone: Cone | None = None) -> st
         return "alldifferent constraints are not there."
     try:
         variable_cells(book, model)
+        for number, constraint in enumerate(model.constraints, 1):
+            reference_areas(book, constraint.left, model.sheet, f"the left side of constraint {number}")
     except SolverModelError as error:
         return error.message
     cone = cone or _cone(book, model)
@@ -131,15 +133,17 @@ def count_constraints(book: Workbook, model: SolverModel) -> int:
 
 def _count_integers(book: Workbook, model: SolverModel) -> int:
     """How many changing cells are to be whole numbers."""
-    found: set[tuple[str, int, int]] = set()
+    found: dict[str, list[Area]] = {}
     for number, constraint in enumerate(model.constraints, 1):
         if not constraint.relation.compares:
             try:
                 areas = reference_areas(book, constraint.left, model.sheet, f"constraint {number}")
             except SolverModelError:
                 continue
-            found.update((sheet, row, col) for sheet, area in areas for row, col in area.cells())
-    return len(found)
+            for sheet, area in areas:
+                parts = [area.clip(changing) for home, changing in model.changing if home == sheet]
+                found.setdefault(sheet, []).extend(part for part in parts if part is not None)
+    return sum(map(count_cells, found.values()))
 
 
 def saved_objective(book: Workbook, model: SolverModel) -> float | None:

@@ -21,6 +21,7 @@ from xlcollab.formula.functions.declare import Function, Refusal, joined, lift
 from xlcollab.formula.ranges import Frame, Range, Uneven, Union, intersection, shared_range
 from xlcollab.formula.sheets import Missing, Sheets
 from xlcollab.formula.syntax import (
+    JOINING,
     ArrayConstant,
     Binary,
     Call,
@@ -32,6 +33,7 @@ from xlcollab.formula.syntax import (
     TableReference,
     Unary,
     calls,
+    chain,
 )
 from xlcollab.formula.tape import Slot
 from xlcollab.formula.values import BLANK, NA, NULL, NUM, NUMBER, VALUE, Values, constant, constant_error, encode
@@ -131,8 +133,10 @@ class Evaluator:
                 return self.sheets.references(node, self.frame)
             case Call():
                 return self._call(node)
-            case Binary(operator, left, right):
-                return self._binary(operator, left, right)
+            case Binary(operator, left, right) if operator in JOINING:
+                return self._joined(operator, self.operand(left), self.operand(right))
+            case Binary():
+                return self._computed(node)
             case Unary(operator, operand):
                 return self._unary(operator, operand)
             case Name():
@@ -144,15 +148,18 @@ class Evaluator:
             case Omitted():
                 return constant(None)
 
-    def _binary(self, operator: str, left: Node, right: Node) -> Operand:
-        if operator in (":", " ", ","):
-            return self._joined(operator, self.operand(left), self.operand(right))
-        a, b = self.values(left), self.values(right)
-        if operator in _COMPARISONS:
-            return operators.compare(operator, a, b)
-        if operator == "&":
-            return self.traced(operators.join, a, b)
-        return operators.arithmetic(operator, a, b)
+    def _computed(self, node: Binary) -> Values:
+        first, steps = chain(node)
+        result = self.values(first)
+        for step in steps:
+            operator, right = step.operator, self.values(step.right)
+            if operator in _COMPARISONS:
+                result = operators.compare(operator, result, right)
+            elif operator == "&":
+                result = self.traced(operators.join, result, right)
+            else:
+                result = operators.arithmetic(operator, result, right)
+        return result
 
     def _joined(self, operator: str, a: Operand, b: Operand) -> Operand:
         if isinstance(a, Values) or isinstance(b, Values):

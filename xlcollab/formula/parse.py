@@ -48,7 +48,10 @@ def parse(formula: str) -> Node:
     Raises `FormulaError` where it is not a formula; the caller adds the cell that it stands in.
     """
     parser = _Parser(formula, tokenise(formula))
-    tree = parser.expression()
+    try:
+        tree = parser.expression()
+    except RecursionError:  # Excel takes 64 levels
+        raise FormulaError(f"'={formula[:40]}…' is nested too deeply.") from None
     if parser.peek() is not None:
         parser.fail()
     return tree

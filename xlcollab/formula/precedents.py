@@ -11,7 +11,7 @@ from xlcollab.formula.blocks import Block
 from xlcollab.formula.evaluate import Evaluator
 from xlcollab.formula.ranges import Frame, Range, Uneven, mixed_axes
 from xlcollab.formula.sheets import Missing, Sheets
-from xlcollab.formula.syntax import Binary, Call, Name, Node, Reference, TableReference, Unary, walk
+from xlcollab.formula.syntax import JOINING, Binary, Call, Name, Node, Reference, TableReference, Unary, chain, walk
 from xlcollab.formula.values import Values
 from xlcollab.xlsx.cells import Area
 
@@ -74,11 +74,15 @@ class _Reader:
                     into.extend(_pointed(node, frame, self.sheets))
                 case Unary(_, operand):
                     self.collect(operand, frame, into)
-                case Binary(operator, left, right):
+                case Binary(operator, left, right) if operator in JOINING:
                     if operator == ":":
                         into.extend(_pointed(node, frame, self.sheets))
                     self.collect(left, frame, into)
                     self.collect(right, frame, into)
+                case Binary():
+                    first, steps = chain(node)
+                    for operand in (first, *(step.right for step in steps)):
+                        self.collect(operand, frame, into)
                 case Call():
                     self._collect_call(node, frame, into)
         except Uneven:

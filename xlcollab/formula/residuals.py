@@ -127,16 +127,27 @@ class _Search:
             yield from self.squares(_slot(op, 0))
         elif isinstance(op, Contraction) and slot.size == 1:
             yield from self._product(op)
-        elif isinstance(op, Elementwise) and op.name == "add":
-            for part in op.inputs:
-                if isinstance(part, Slot):
-                    yield from self.total(part)
-        elif isinstance(op, View) and (inner := self._one_cell(op)) is not None:
-            yield from self.total(inner)
+        elif (terms := self._terms(slot)) != [slot]:
+            for term in terms:
+                yield from self.total(term)
         elif slot.size == 1:
             yield from self.squares(slot)
         else:
             raise _NoSquares
+
+    def _terms(self, slot: Slot) -> list[Slot]:
+        """What a sum adds up, in order; a loop and no recursion, since people add hundreds of cells up."""
+        terms: list[Slot] = []
+        ahead = [slot]
+        while ahead:
+            top = ahead.pop()
+            if isinstance(top.op, Elementwise) and top.op.name == "add":
+                ahead += [part for part in reversed(top.op.inputs) if isinstance(part, Slot)]
+            elif isinstance(top.op, View) and (inner := self._one_cell(top.op)) is not None:
+                ahead.append(inner)
+            else:
+                terms.append(top)
+        return terms
 
     def _product(self, op: Contraction) -> Iterator[Slot]:
         """SUMPRODUCT(x, x), or of weights and squares."""

@@ -108,7 +108,23 @@ class Binary:
     right: Node
 
 
+JOINING = frozenset({":", " ", ","})
+"""The operators that join references."""
+
 Node = Literal | Omitted | ArrayConstant | Reference | Name | TableReference | Call | Unary | Binary
+
+
+def chain(node: Binary) -> tuple[Node, list[Binary]]:
+    """What a chain of arithmetic, such as 1+2-3, begins with, and its operations from the first to the last.
+
+    A sum of a thousand terms is a tree of that depth, which recursion would not come to the end of.
+    """
+    steps: list[Binary] = []
+    first: Node = node
+    while isinstance(first, Binary) and first.operator not in JOINING:
+        steps.append(first)
+        first = first.left
+    return first, steps[::-1]
 
 
 def walk(node: Node) -> Iterator[Node]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from xlcollab.errors import XlcollabError
@@ -24,6 +25,7 @@ __all__ = [
     "address",
     "column_letters",
     "column_number",
+    "count_cells",
     "qualified",
     "quote_sheet",
     "rectangles",
@@ -145,6 +147,19 @@ class Area(NamedTuple):
     def shift(self, rows: int, cols: int) -> Area:
         """The same shape, moved down and right."""
         return Area(self.first_row + rows, self.first_col + cols, self.last_row + rows, self.last_col + cols)
+
+
+def count_cells(areas: Sequence[Area]) -> int:
+    """How many different cells lie in some areas of one sheet, none of them looked at: whole columns have a million."""
+    edges = sorted({row for area in areas for row in (area.first_row, area.last_row + 1)})
+    total = 0
+    for top, end in pairwise(edges):
+        width = reached = 0
+        for first, last in sorted((a.first_col, a.last_col) for a in areas if a.first_row <= top <= a.last_row):
+            width += max(last - max(first - 1, reached), 0)
+            reached = max(reached, last)
+        total += width * (end - top)
+    return total
 
 
 def quote_sheet(name: str) -> str:
