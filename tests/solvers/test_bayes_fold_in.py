@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from contracts import planted
 
 from xlcollab.fitting import Fit, fit, load
 from xlcollab.ratings import Ratings
@@ -14,19 +15,9 @@ from xlcollab.solvers.bayes.gauge import turns
 from xlcollab.solvers.bayes.intervals import moments
 
 
-def planted(m: int = 150, n: int = 60, seed: int = 0) -> Ratings:
-    g = np.random.default_rng(seed)
-    table = (
-        3 + 0.4 * g.normal(size=(m, 1)) + 0.4 * g.normal(size=n) + 0.6 * g.normal(size=(m, 2)) @ g.normal(size=(2, n))
-    )
-    user_idx, item_idx = np.nonzero(g.random((m, n)) < 0.4)
-    values = table[user_idx, item_idx] + 0.4 * g.normal(size=len(user_idx))
-    return Ratings(tuple(range(m)), tuple(range(n)), user_idx, item_idx, values)
-
-
 @pytest.fixture(scope="module")
 def made() -> Fit:
-    return fit(planted(), n_factors=2)
+    return fit(planted(150, 60, rank=2, noise=0.4)[0], n_factors=2)
 
 
 def one_row(ratings: Ratings, user: int) -> tuple[np.ndarray, np.ndarray]:
@@ -100,7 +91,7 @@ def test_who_was_there_is_folded_in_where_the_fit_has_them(made: Fit) -> None:
 
 
 def test_a_newcomer_is_predicted_nearly_as_by_fitting_with_them() -> None:
-    full = planted()
+    full, _ = planted(150, 60, rank=2, noise=0.4)
     others = full.select(full.user_idx != 7)
     without = fit(
         replace(
