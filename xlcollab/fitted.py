@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Fit", "load", "pairs_predicted"]
 
 Labels: TypeAlias = "Label | Iterable[Label]"
+Few: TypeAlias = "Mapping[Label, float] | pd.Series[Any] | Iterable[tuple[Label, float]]"
 _PAIRS = 1 << 13  # predicted at a time: their factors stay near the processor
 
 
@@ -298,19 +299,19 @@ class Fit:
 
     # Someone new, and why --------------------------------------------------------------------------------------------
 
-    def fold_in_user(self, ratings: Mapping[Label, float]) -> Newcomer:
+    def fold_in_user(self, ratings: Few) -> Newcomer:
         """A user who was not there, from a few ratings by item label, without fitting again.
 
         ``fit.fold_in_user({49: 5, 57: 3}).predict(100)``. The user's row is the regression of the ratings on the items'
         factors, shrunken as the solver shrinks its own rows (`answers.fold_in`); bayes gives its posterior, and so
-        intervals. A mapping or a Series; empty, it is the average user. Nothing in the fit changes.
+        intervals. A mapping, a Series or pairs; empty, it is the average user. Nothing in the fit changes.
 
         Raises `UnknownLabelError` for an item that the fit does not know, `RatingsError` for a rating that is no number
         or lies outside the ``y_range``, and `FitError` where the fit has no factors.
         """
         return self._newcomer("user", *self._few("item", ratings))
 
-    def fold_in_item(self, ratings: Mapping[Label, float]) -> Newcomer:
+    def fold_in_item(self, ratings: Few) -> Newcomer:
         """An item that was not there, from a few ratings by user label, as `fold_in_user`."""
         return self._newcomer("item", *self._few("user", ratings))
 
@@ -334,9 +335,11 @@ class Fit:
         idx = (self.ratings.user_idx, self.ratings.item_idx)
         return Regressions(self.model, self.factors, *idx, self.ratings.values, self.ridge)
 
-    def _few(self, kind: str, ratings: Mapping[Label, float]) -> tuple[IndexArray, FloatArray]:
+    def _few(self, kind: str, ratings: Few) -> tuple[IndexArray, FloatArray]:
         """Positions and values of a newcomer's ratings by the labels of ``kind``, checked."""
-        labels, values = list(ratings.keys()), [value for _, value in ratings.items()]  # of a Series too
+        pairs = list(ratings.items() if hasattr(ratings, "items") else ratings)  # a Series has items too
+        labels: list[Label] = [label for label, _ in pairs]
+        values: list[float] = [value for _, value in pairs]
         if twice := repeated(labels):
             raise RatingsError(f"The {kind} {labels[twice[0]]!r} is rated twice. Leave one of the two out.")
         positions = self._found(kind, labels)

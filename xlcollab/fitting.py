@@ -69,7 +69,7 @@ def fit(
     Parameters
     ----------
     ratings
-        `Ratings`, a DataFrame (long or crosstab), rows of user, item and rating, or a path.
+        `Ratings`, a DataFrame (long or crosstab), rows or a dict of user, item and rating, a sparse matrix, or a path.
     model, n_factors, biased, y_range
         The model, or its fields. What is given beside a model replaces its fields; what is not given is the solver's
         own default (scipy: a dot product of five factors, as on the lesson's sheet).

@@ -252,3 +252,11 @@ def test_more_factors_than_the_ratings_have_are_folded_in_too(two_factors):
     folded, items = made.fold_in_user(own), list(two_factors.items)
     np.testing.assert_allclose(folded.predict(items, clip=False), made.predict(0, items, clip=False), atol=0.15)
     assert made.explain(0, "i0").because is not None
+
+
+def test_a_newcomer_comes_as_a_mapping_a_series_or_pairs(made):
+    first, second, third = made.ratings.items[:3]
+    told = {first: 5.0, second: 2.0}
+    predicted = made.fold_in_user(told).predict(third)
+    assert made.fold_in_user(pd.Series(told)).predict(third) == predicted
+    assert made.fold_in_user(list(told.items())).predict(third) == predicted

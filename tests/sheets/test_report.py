@@ -12,7 +12,7 @@ import pytest
 from xlcollab.errors import CannotWriteError, OptionError
 from xlcollab.model import Model
 from xlcollab.ratings import Ratings
-from xlcollab.sheets.report import Report
+from xlcollab.sheets.report import Report, write_report
 from xlcollab.xlsx.newsheet import NewSheet
 from xlcollab.xlsx.workbook import Workbook
 
@@ -300,3 +300,9 @@ def test_users_and_items_without_a_rating_are_named_in_a_note(fit: Make, report:
     notes = report(fit(table, Model(1, biased=True))).notes
     assert "1 user has no rating to fit, and can only be predicted as the average one: 3" in notes
     assert "1 item has no rating to fit, and can only be predicted as the average one: 30" in notes
+
+
+def test_what_is_no_fit_is_refused_by_name(ratings: Callable[..., Ratings], tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="A report shows fits, and <Ratings: .* is a Ratings"):
+        write_report([ratings()], tmp_path / "out.xlsx")
+    assert list(tmp_path.iterdir()) == []

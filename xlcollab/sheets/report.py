@@ -64,6 +64,8 @@ def write_report(
     fits = [fits] if isinstance(fits, Fit) else list(fits)
     if not fits:
         raise OptionError("There is no fit to report: pass one, or several.")
+    if other := next((each for each in fits if not isinstance(each, Fit)), None):
+        raise OptionError(f"A report shows fits, and {other!r} is a {type(other).__name__}. Pass what fit() gave.")
     home = _open(book)
     target = home.target(path, force=force)
     _remove_earlier(home)
