@@ -6,7 +6,7 @@ Each function draws into ``ax``, or into a new figure, and returns the axes: wha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -94,8 +94,7 @@ def _axes(ax: Axes | None) -> Axes:
         from matplotlib import pyplot
     except ImportError as error:
         raise OptionError("Plots need matplotlib: pip install 'xlcollab[plot]'.") from error
-    _, made = pyplot.subplots(layout="constrained")
-    return cast("Axes", cast("Any", made))
+    return pyplot.figure(layout="constrained").add_subplot()
 
 
 def _words(key: str) -> str:
