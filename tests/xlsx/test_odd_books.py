@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from xlcollab.errors import DamagedFileError
+from xlcollab.errors import DamagedFileError, NoCrosstabError
+from xlcollab.reading.crosstab import read_crosstab
 from xlcollab.xlsx.cells import Area
 from xlcollab.xlsx.newsheet import NewSheet
 from xlcollab.xlsx.workbook import Workbook
@@ -176,6 +177,40 @@ def test_what_no_sheet_can_have_is_damage_and_no_traceback(cell: str, raw_book: 
 def test_an_array_formula_whose_range_was_lost_is_that_of_its_own_cell(raw_book: Callable[..., Path]) -> None:
     sheet = Workbook.open(raw_book(ROWS.replace("<f>", '<f t="array" ref="#REF!">'))).sheets[0]
     assert sheet.array_areas == [Area.parse("C2")] == sheet.grids[0].arrays
+
+
+def test_a_book_of_other_sheets_says_that_it_has_no_worksheet(raw_book: Callable[..., Path]) -> None:
+    rels = (
+        f'<Relationships xmlns="{PACKAGE}/relationships"><Relationship Id="rId1" Target="worksheets/sheet1.xml" '
+        'Type="http://schemas.microsoft.com/office/2006/relationships/xlMacrosheet"/></Relationships>'
+    )
+    with pytest.raises(NoCrosstabError, match="has no worksheet"):
+        read_crosstab(Workbook.open(raw_book(ROWS, parts={"xl/_rels/workbook.xml.rels": rels})))
+
+
+def test_numbers_that_are_none_in_what_only_describes_keep_no_sheet_from_being_read(
+    raw_book: Callable[..., Path], tmp_path: Path
+) -> None:
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    rels = (
+        '<Relationships xmlns="{}/relationships"><Relationship Id="rId1" Type="{}/{}" Target="{}"/>{}</Relationships>'
+    )
+    styles = f'<Relationship Id="rId2" Type="{office}/styles" Target="styles.xml"/>'
+    path = raw_book(
+        ROWS,
+        parts={
+            "xl/workbook.xml": f'<workbook xmlns="{MAIN}" xmlns:r="{office}">'
+            '<sheets><sheet name="Sheet1" sheetId="one" r:id="rId1"/></sheets></workbook>',
+            "xl/_rels/workbook.xml.rels": rels.format(PACKAGE, office, "worksheet", "worksheets/sheet1.xml", styles),
+            "xl/styles.xml": f'<styleSheet xmlns="{MAIN}"><numFmts><numFmt numFmtId="" formatCode="d"/></numFmts>'
+            '<cellXfs><xf numFmtId="x"/></cellXfs></styleSheet>',
+            "xl/worksheets/_rels/sheet1.xml.rels": rels.format(PACKAGE, office, "pivotTable", "../pivot.xml", ""),
+            "xl/pivot.xml": f'<pivotTableDefinition xmlns="{MAIN}"><location ref="#REF!"/></pivotTableDefinition>',
+        },
+    )
+    table = read_crosstab(Workbook.open(path))
+    assert (table.users, table.items, table.n_ratings) == ((14, 29), (27,), 2)
+    check(path)
 
 
 def test_a_sheet_without_a_place_for_cells_takes_none(raw_book: Callable[..., Path]) -> None:

@@ -247,6 +247,8 @@ def _searched(book: Workbook, sheet: str | None) -> list[list[Sheet]]:
 def _none_found(book: Workbook, sheet: str | None) -> NoCrosstabError:
     searched = [each for sheets in _searched(book, sheet) for each in sheets]
     where = f"the sheet {quote_sheet(sheet)}" if sheet is not None else str(book.path)
+    if not book.sheets:
+        return NoCrosstabError(f"{book.path} has no worksheet: its sheets are charts, macros or dialogs.")
     if not searched:
         return NoCrosstabError(
             f"All sheets of {book.path} were written by xlcollab, whose predictions are no ratings. "

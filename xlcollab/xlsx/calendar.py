@@ -8,7 +8,7 @@ from typing import Final
 
 from lxml import etree
 
-from xlcollab.xlsx.markup import main
+from xlcollab.xlsx.markup import main, whole_number
 
 __all__ = ["date_styles", "to_date", "to_serial"]
 
@@ -51,11 +51,11 @@ def to_serial(value: dt.datetime | dt.date, date1904: bool = False) -> int | flo
 def date_styles(root: etree._Element) -> frozenset[int]:
     """The positions in the ``cellXfs`` of a styles part whose number format shows a date."""
     formats = root.iterfind(f"{main('numFmts')}/{main('numFmt')}")
-    custom = {int(e.get("numFmtId", 0)): e.get("formatCode", "") for e in formats}
+    custom = {number: e.get("formatCode", "") for e in formats if (number := whole_number(e, "numFmtId"))}
     dates = {number for number, code in custom.items() if _is_date_format(code)}
     dates |= _BUILTIN_DATES - custom.keys()
     cell_formats = root.iterfind(f"{main('cellXfs')}/{main('xf')}")
-    return frozenset(position for position, xf in enumerate(cell_formats) if int(xf.get("numFmtId", 0)) in dates)
+    return frozenset(position for position, xf in enumerate(cell_formats) if whole_number(xf, "numFmtId") in dates)
 
 
 def _is_date_format(code: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 from lxml import etree
 
 from xlcollab.xlsx.chartxml import chart_xml, drawing_xml
-from xlcollab.xlsx.markup import OFFICE_REL, local_name, main, parse, serialize
+from xlcollab.xlsx.markup import OFFICE_REL, local_name, main, parse, serialize, whole_number
 from xlcollab.xlsx.names import WORKBOOK_ORDER, insert_in_order
 from xlcollab.xlsx.newsheet import NewSheet
 from xlcollab.xlsx.package import Package
@@ -74,7 +74,7 @@ def graft_sheet(
     # openpyxl declares the prefix on each sheet and not above; Gnumeric finds no part by any name but "r".
     line = etree.SubElement(sheets, main("sheet"), nsmap={"r": OFFICE_REL})
     line.set("name", sheet.name)
-    line.set("sheetId", str(max((int(s.get("sheetId", 0)) for s in sheets), default=0) + 1))
+    line.set("sheetId", str(max((whole_number(s, "sheetId") for s in sheets), default=0) + 1))
     line.set(f"{{{OFFICE_REL}}}id", package.relate(book, "worksheet", part))
     return part, writer.n_formulas
 
@@ -103,7 +103,7 @@ def prune_sheet(package: Package, book: str, root: etree._Element, part: str, po
     visible = [n for n, sheet in enumerate(sheets) if sheet.get("state", "visible") == "visible"]
     for view in root.iterfind(f"{main('bookViews')}/{main('workbookView')}"):
         for attribute in ("activeTab", "firstSheet"):
-            tab = int(view.get(attribute, 0))
+            tab = whole_number(view, attribute)
             if tab == position:
                 view.set(attribute, str(visible[0] if visible else 0))
             elif tab > position:

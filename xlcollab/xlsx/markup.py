@@ -28,6 +28,7 @@ __all__ = [
     "serialize",
     "unescape",
     "unescape_string",
+    "whole_number",
     "xml_string",
 ]
 
@@ -55,6 +56,12 @@ def local_name(element: etree._Element) -> str:
     """The tag without its namespace; '' for comments and processing instructions."""
     tag = element.tag
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def whole_number(element: etree._Element, attribute: str, default: int = 0) -> int:
+    """The number in an attribute; the default where it is missing or is none, which keeps no sheet from being read."""
+    text = element.get(attribute, "").strip()
+    return int(text) if text.isdecimal() else default
 
 
 def parse(data: bytes, part: str) -> etree._Element:

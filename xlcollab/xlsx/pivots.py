@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lxml import etree
 
+from xlcollab.errors import XlcollabError
 from xlcollab.xlsx.cells import Area
-from xlcollab.xlsx.markup import local_name, main, parse
+from xlcollab.xlsx.markup import local_name, main, parse, whole_number
 
 if TYPE_CHECKING:
     from xlcollab.xlsx.workbook import Sheet, Workbook
@@ -33,9 +34,12 @@ def _pivot(root: etree._Element) -> Pivot | None:
     location = root.find(main("location"))
     if location is None:
         return None
-    area = Area.parse(location.get("ref", ""))
-    first_row = area.first_row + int(location.get("firstDataRow", 1))
-    first_col = area.first_col + int(location.get("firstDataCol", 1))
+    try:
+        area = Area.parse(location.get("ref", ""))
+    except XlcollabError:
+        return None
+    first_row = area.first_row + whole_number(location, "firstDataRow", 1)
+    first_col = area.first_col + whole_number(location, "firstDataCol", 1)
     return Pivot(area, _totals(root, "rowItems", first_row), _totals(root, "colItems", first_col))
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from lxml import etree
 
-from xlcollab.xlsx.markup import MAIN, local_name, main, parse
+from xlcollab.xlsx.markup import MAIN, local_name, main, parse, whole_number
 from xlcollab.xlsx.names import insert_in_order
 
 __all__ = ["EMPTY_STYLES", "Style", "Styles"]
@@ -126,7 +126,7 @@ class Styles:
         border = self._append("borders", _border(style)) if _has_border(style) else 0
         base = self.root.find(f"{main('cellXfs')}/{main('xf')}")
         if not font and base is not None:
-            font = int(base.get("fontId", 0))
+            font = whole_number(base, "fontId")
         for name, value in (
             ("numFmtId", number),
             ("fontId", font),
@@ -164,7 +164,7 @@ class Styles:
         base: dict[str, etree._Element] = {}
         fonts = self.root.find(main("fonts"))
         first = self.root.find(f"{main('cellXfs')}/{main('xf')}")
-        position = int(first.get("fontId", 0)) if first is not None else 0
+        position = whole_number(first, "fontId") if first is not None else 0
         if fonts is not None and position < len(fonts):
             base = {local_name(e): e for e in fonts[position]}
         font = etree.Element(main("font"))
@@ -189,8 +189,8 @@ class Styles:
         highest = 163  # the numbers below belong to Excel
         for element in self.root.iterfind(f"{main('numFmts')}/{main('numFmt')}"):
             if element.get("formatCode") == code:
-                return int(element.get("numFmtId", 0))
-            highest = max(highest, int(element.get("numFmtId", 0)))
+                return whole_number(element, "numFmtId")
+            highest = max(highest, whole_number(element, "numFmtId"))
         self._append("numFmts", etree.Element(main("numFmt"), numFmtId=str(highest + 1), formatCode=code))
         return highest + 1
 

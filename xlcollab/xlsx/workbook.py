@@ -19,7 +19,17 @@ from xlcollab.errors import CannotWriteError, DamagedFileError, FileError, Unsup
 from xlcollab.xlsx.calendar import date_styles
 from xlcollab.xlsx.cells import Area, Cell, CellValue
 from xlcollab.xlsx.grids import Grid, grids_of, read_grid
-from xlcollab.xlsx.markup import MAIN, OFFICE_REL, STRICT_MAIN, local_name, main, parse, serialize, unescape_string
+from xlcollab.xlsx.markup import (
+    MAIN,
+    OFFICE_REL,
+    STRICT_MAIN,
+    local_name,
+    main,
+    parse,
+    serialize,
+    unescape_string,
+    whole_number,
+)
 from xlcollab.xlsx.names import Names
 from xlcollab.xlsx.package import Package
 from xlcollab.xlsx.pivots import read_pivots
@@ -244,7 +254,7 @@ class Workbook:
                     unescape_string(c.get("name", ""))
                     for c in root.iterfind(f"{main('tableColumns')}/{main('tableColumn')}")
                 )
-                headers, totals = int(root.get("headerRowCount", 1)), int(root.get("totalsRowCount", 0))
+                headers, totals = whole_number(root, "headerRowCount", 1), whole_number(root, "totalsRowCount")
                 found[name] = Table(name, sheet.name, Area.parse(root.get("ref", "")), headers, totals, columns)
         return found
 
