@@ -191,3 +191,12 @@ def test_an_array_of_many_columns_is_not_read_as_its_first_three():
 def test_rows_are_named_as_a_person_would():
     with pytest.raises(DuplicateError, match="^Row 0 of the DataFrame and Row 0 of the DataFrame both rate"):
         Ratings.from_frame(pd.concat([LONG.head(1), LONG.head(1)]))
+
+
+def test_decimals_are_numbers_by_every_door():
+    three, half = Decimal("3"), Decimal("4.5")
+    crosstab = pd.DataFrame({0: [three, None], 1: [half, Decimal(2)]}, index=[7, 9])
+    for ratings in (Ratings.from_arrays([7, 7, 9], [0, 1, 1], [three, half, Decimal(2)]), as_ratings(crosstab)):
+        assert (ratings.users, ratings.items, ratings.values.tolist()) == ((7, 9), (0, 1), [3, 4.5, 2])
+    with pytest.raises(CellValueError, match="nan"):
+        Ratings.from_arrays([7], [0], [Decimal("NaN")])

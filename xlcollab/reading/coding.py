@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ __all__ = [
     "Where",
     "code_labels",
     "first_appearance",
+    "is_number",
     "merge_duplicates",
     "positions_of",
     "rating_values",
@@ -72,13 +74,18 @@ def rating_values(column: Column, where: Where) -> FloatArray:
     has_bool = not isinstance(column, np.ndarray) and bool in set(map(type, column))
     if has_bool or array.dtype.kind not in "iuf":
         for at, value in enumerate(column):
-            if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
+            if not is_number(value):
                 raise _wrong_value(where(at), value.item() if isinstance(value, np.generic) else value)
     values = array.astype(np.float64)
     wrong = np.flatnonzero(~np.isfinite(values))
     if wrong.size:
         raise _wrong_value(where(int(wrong[0])), float(values[wrong[0]]))
     return values
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a number, which a truth value is not; databases and parquet files hold decimals."""
+    return isinstance(value, int | float | np.number | Decimal) and not isinstance(value, bool)
 
 
 def _wrong_value(spot: Spot, value: object) -> CellValueError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from xlcollab.arrays import FloatArray, IntArray
 from xlcollab.errors import CellValueError, DuplicateError, RatingsError
 from xlcollab.labels import Label, is_missing, is_user_word, plain_label, repeated, roles, typed_labels
-from xlcollab.reading.coding import Column, Where, rating_values
+from xlcollab.reading.coding import Column, Where, is_number, rating_values
 from xlcollab.reading.grid import Blanks, Place, Spot
 from xlcollab.xlsx.cells import Area
 
@@ -133,11 +132,8 @@ def frame_columns(df: pd.DataFrame, at: FrameColumns) -> tuple[Column, Column, C
 
     users, items = (_labels(df.iloc[:, position], where) for position in (at.user, at.item))
     ratings = df.iloc[:, at.rating]
-    values: Column
-    if ratings.dtype.kind in "iuf":
-        values = ratings.to_numpy(dtype=np.float64, na_value=np.nan)
-    else:
-        values = [float(value) if isinstance(value, Decimal) else value for value in ratings.tolist()]
+    numeric = ratings.dtype.kind in "iuf"
+    values: Column = ratings.to_numpy(dtype=np.float64, na_value=np.nan) if numeric else ratings.tolist()
     times = None if at.timestamp is None else seconds(df.iloc[:, at.timestamp])
     return users, items, values, times, where
 
@@ -207,7 +203,7 @@ def _column_values(column: pd.Series[Any], users: Sequence[Label], item: Label) 
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
         listed = column.tolist()
-        wrong = next((at for at, value in enumerate(listed) if not missing[at] and not _is_number(value)), None)
+        wrong = next((at for at, value in enumerate(listed) if not missing[at] and not is_number(value)), None)
         if wrong is not None:
             raise _wrong_value(users[wrong], item, listed[wrong])
         values = np.array([np.nan if gone else value for value, gone in zip(listed, missing, strict=True)], dtype=float)
@@ -215,10 +211,6 @@ def _column_values(column: pd.Series[Any], users: Sequence[Label], item: Label) 
     if infinite.size:
         raise _wrong_value(users[infinite[0]], item, float(values[infinite[0]]))
     return values
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def _wrong_value(user: Label, item: Label, value: object) -> CellValueError:
