@@ -159,6 +159,16 @@ class TestEnding:
         assert made.status.value == "limit"
 
 
+@pytest.mark.filterwarnings("ignore::xlcollab.errors.UnratedLabelWarning")
+@pytest.mark.parametrize(("solver", "options"), [("als", {}), ("scipy", {"penalty": 2.0}), ("scipy", {})])
+@pytest.mark.parametrize("biased", [True, False])
+def test_the_unrated_are_the_average_of_those_who_are_rated(lesson_ratings, solver, options, biased):
+    known = (lesson_ratings.user_idx != 3) & (lesson_ratings.item_idx != 5)
+    table = fit(lesson_ratings.select(known), Model(2, biased), solver=solver, **options).predict_matrix(clip=False)
+    np.testing.assert_allclose(table[3], np.delete(table, 3, axis=0).mean(axis=0))
+    np.testing.assert_allclose(table[:, 5], np.delete(table, 5, axis=1).mean(axis=1))
+
+
 class TestWarnings:
     def test_name_users_and_items_without_a_rating(self):
         ratings = Ratings(

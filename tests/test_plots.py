@@ -45,6 +45,8 @@ def test_losses_are_drawn_where_there_is_no_rmse():
 
     (line,) = plot_history([{"epoch": 1.0, "train_loss": 2.0}, {"epoch": 2.0, "train_loss": 1.5}]).get_lines()
     assert line.get_ydata().tolist() == [2.0, 1.5]
+    assert line.axes.get_ylabel() == "train loss"
+    assert line.axes.get_legend() is None
 
 
 def test_predicted_against_actual_shows_the_mean_prediction_of_each_rating(held_out):

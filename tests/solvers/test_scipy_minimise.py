@@ -83,6 +83,7 @@ class TestLesson:
         made = fit(lesson_ratings, solver="scipy")
         history = made.history
         assert list(history.columns) == ["iteration", "start", "rmse", "cost"]
+        assert history["start"].unique().tolist() == [*range(1, 1 + history["start"].nunique())]
         assert list(history["iteration"]) == list(range(1, len(history) + 1))
         assert history.groupby("start")["rmse"].min().min() == pytest.approx(made.rmse, rel=1e-9)
         assert (history.groupby("start")["cost"].diff().dropna() < 0).all()
