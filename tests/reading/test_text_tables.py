@@ -262,6 +262,12 @@ def test_a_file_without_ratings_says_what_it_takes(file_of, text):
         read_ratings(file_of(text))
 
 
+def test_a_field_beyond_all_length_is_an_error_that_names_the_file(file_of):
+    path = file_of("user,item,rating\n" + "a" * 200_000 + ",x,3\nb,y,4\n")
+    with pytest.raises(FileError, match=r"cannot be split into fields .*quotation mark"):
+        read_ratings(path)
+
+
 def test_an_empty_file_is_refused_by_name(file_of):
     with pytest.raises(NoCrosstabError, match=r"ratings.csv is empty"):
         read_ratings(file_of(""))

@@ -7,6 +7,7 @@ them is written as a number is: "007" or "7a" among them makes them all texts.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -99,7 +100,12 @@ class TextGrid:
         except UnicodeDecodeError:
             text = data.decode("latin-1")  # the start of the file looked like UTF-8
         lines = text.splitlines(keepends=True)
-        fields = list(dialect.rows(lines[:-1] if cut else lines))
+        try:
+            fields = list(dialect.rows(lines[:-1] if cut else lines))
+        except csv.Error as error:
+            raise FileError(
+                f"{path} cannot be split into fields ({error}). Look for a quotation mark that nothing closes."
+            ) from error
         while fields and not any(fields[-1]):
             fields.pop()
         width = max(map(len, fields), default=0)
