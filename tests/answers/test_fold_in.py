@@ -65,7 +65,8 @@ class TestRegression:
     def test_by_count_shrinks_as_many_times(self, side):
         positions, values = np.array([1, 2, 5]), np.array([1.0, 4.0, 3.0])
         one = fold_in(Model(3, True), side, RowPrior(np.zeros(4), np.eye(4), by_count=True), positions, values)
-        two = fold_in(Model(3, True), side, RowPrior(np.zeros(4), 3 * np.eye(4)), positions, values)
+        three = np.diag([3.0, 3.0, 3.0, 1.0])  # the bias as ever
+        two = fold_in(Model(3, True), side, RowPrior(np.zeros(4), three), positions, values)
         np.testing.assert_array_equal(one.mean, two.mean)
 
     def test_without_ratings_is_the_average_row(self, side):

@@ -42,7 +42,7 @@ class FoldedRow:
 
 
 class RowPrior(NamedTuple):
-    """ν (K,), Λ (K, K) and σ²; ``by_count`` multiplies Λ by the number of the row's ratings."""
+    """ν (K,), Λ (K, K) and σ²; ``by_count`` multiplies a diagonal Λ, but for the bias, by the number of ratings."""
 
     centre: FloatArray
     precision: FloatArray
@@ -103,7 +103,9 @@ def fold_in(model: Model, factors: Factors, prior: RowPrior, positions: IndexArr
         return FoldedRow(rows.mean(axis=0), np.atleast_2d(np.cov(rows.T, bias=True)), np.zeros((0, rows.shape[1])))
     z = _with_bias(factors.item_factors[positions], float(model.biased))  # (N, K)
     offset = factors.mean + factors.item_bias[positions]
-    precision = prior.precision * (len(positions) if prior.by_count else 1)
+    precision = prior.precision.copy()
+    if prior.by_count:
+        precision[:-1, :-1] *= len(positions)
 
     def cost(x: FloatArray) -> float:
         error, away = link(model, offset + z @ x) - values, x - prior.centre

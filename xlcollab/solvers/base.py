@@ -109,7 +109,7 @@ class FoldsIn(Protocol):
 class Ridge(NamedTuple):
     """That a solver's rows are ridge regressions: of a row's n ratings Σ (r̂ − r)² + λ ‖p‖² + λ_b b² is least.
 
-    With ``by_count`` both λ are multiplied by n.
+    With ``by_count`` λ is multiplied by n, and λ_b is not.
     """
 
     factors: float
