@@ -257,3 +257,12 @@ def test_blas_has_one_thread_during_a_fit_and_all_of_them_again_after_it(lesson_
 def test_a_slip_in_a_word_of_fit_itself_is_guessed():
     with pytest.raises(OptionError, match=r"no option 'n_factor'; .* Did you mean n_factors\?"):
         fit([(1, 1, 3.0), (1, 2, 4.0)], n_factor=2)
+
+
+@pytest.mark.parametrize(
+    ("solver", "theirs", "ours"),
+    [("bayes", "random_state", "seed"), ("als", "iterations", "max_sweeps"), ("torch", "wd", "weight_decay")],
+)
+def test_the_words_of_other_libraries_are_understood_in_errors(solver, theirs, ours):
+    with pytest.raises(OptionError, match=rf"no option '{theirs}'; .* Did you mean {ours}\?"):
+        fit([(1, 1, 3.0), (1, 2, 4.0)], solver=solver, **{theirs: 1})

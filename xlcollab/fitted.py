@@ -162,7 +162,7 @@ class Fit:
     def recommend(
         self, users: Labels | None = None, n: int = 10, *, include_seen: bool = False, clip: bool | None = None
     ) -> pd.DataFrame:
-        """The ``n`` best items that a user has not rated, best first: item, prediction, low, high.
+        """The ``n`` best items that a user has not rated, best first: item (its name, if any), prediction, low, high.
 
         For one user; for several, or for all (None), one table with a row for each of theirs: user, rank (from 1), and
         the same. Held-out ratings count as rated; ``include_seen`` lists rated items too. Items whose clipped
@@ -178,7 +178,7 @@ class Fit:
         rows, items = self.recommend_positions(at, n, include_seen=include_seen)
         low, high = self.interval_positions(at[rows], items, clip=clip)
         columns = {
-            "item": _labels_at(self.ratings.items, items),
+            **self._named("item", items),
             "prediction": self.predict_positions(at[rows], items, clip=clip),
             "low": low,
             "high": high,
@@ -229,8 +229,14 @@ class Fit:
         of_users = kind == "user"
         vectors = self.factors.user_factors if of_users else self.factors.item_factors
         positions, cosines = most_similar(vectors, n, position)
-        labels = self.ratings.users if of_users else self.ratings.items
-        return pd.DataFrame({kind: _labels_at(labels, positions[0]), "similarity": cosines[0]})
+        return pd.DataFrame({**self._named(kind, positions[0]), "similarity": cosines[0]})
+
+    def _named(self, kind: str, positions: IndexArray) -> dict[str, list[Any]]:
+        """Columns of the labels at some positions, and of their names where there are names."""
+        of_users = kind == "user"
+        labels = _labels_at(self.ratings.users if of_users else self.ratings.items, positions)
+        names = self.ratings.user_names if of_users else self.ratings.item_names
+        return {kind: labels, "name": [names.get(label, "") for label in labels]} if names else {kind: labels}
 
     def predict_matrix(self, *, clip: bool | None = None) -> FloatArray:
         """r̂ (m, n) for every user and item, in the order of ``ratings.users`` and ``ratings.items``."""

@@ -113,3 +113,16 @@ class TestRecommend:
         table = made.recommend(n=15)
         np.testing.assert_allclose(table["prediction"], made.predict(list(table["user"]), list(table["item"])))
         assert len(table) == 15 * 15 - 206
+
+
+def test_names_stand_beside_the_items_where_there_are_names(lesson_ratings):
+    named = lesson_ratings.with_names(item_names={49: "Vertigo", 505: "Rope"}, user_names={14: "Ann"})
+    made = fit(named, n_factors=2, solver="als")
+    assert fit(lesson_ratings, n_factors=2, solver="als").recommend(293).columns.tolist() == [
+        "item", "prediction", "low", "high",
+    ]  # fmt: skip
+    best = made.recommend(293)
+    assert best.columns.tolist() == ["item", "name", "prediction", "low", "high"]
+    assert dict(zip(best["item"], best["name"], strict=True)) == {49: "Vertigo", 92: "", 505: "Rope"}
+    assert made.recommend().columns.tolist()[:4] == ["user", "rank", "item", "name"]
+    assert dict(made.similar_users(29, 14)[["user", "name"]].to_numpy().tolist())[14] == "Ann"

@@ -95,3 +95,12 @@ def test_recommend_names_an_unknown_user(run, model):
     result = run("recommend", model, "--user", "212", "--user", "nobody")
     assert result.exit_code == 1
     assert "There is no user 'nobody'" in result.stderr
+
+
+def test_recommend_writes_names_where_there_are_names(run, lesson, tmp_path):
+    (tmp_path / "names.csv").write_text("id,name\n49,Vertigo\n505,Rope\n")
+    flags = ("--user", "293", "--item-names", tmp_path / "names.csv")
+    assert json.loads(run("recommend", lesson, *flags, "--json").stdout)["items"][0]["name"] == "Vertigo"
+    assert "Vertigo" in run("recommend", lesson, *flags).stdout
+    assert run("recommend", lesson, *flags, "-o", tmp_path / "best.csv").exit_code == 0
+    assert (tmp_path / "best.csv").read_text().splitlines()[0] == "user,rank,item,name,prediction,low,high"

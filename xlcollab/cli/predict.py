@@ -183,7 +183,7 @@ def recommend(
     fit = _fit_of(source, solver, seed, quiet, flags)
     named = [label(user, fit.ratings.users) for user in dict.fromkeys(users)] or list(fit.ratings.users)
     table = fit.recommend(named, n=count)
-    columns = ["user", "rank", "item", "prediction", "low", "high"]
+    columns = [name for name in ("user", "rank", "item", "name", "prediction", "low", "high") if name in table]
     rows = [dict(zip(columns, row, strict=True)) for row in table[columns].to_numpy(dtype=object).tolist()]
     if output is not None:
         from xlcollab.table_writing import write_rows
@@ -196,6 +196,5 @@ def recommend(
         lists = [{"user": user, "items": items} for user, items in of_user.items()]
         echo_json(lists[0] if len(users) == 1 else lists)
     else:
-        names = fit.ratings.item_names
-        of_items = [names.get(row["item"], "") for row in rows] if names else None
+        of_items = [row["name"] for row in rows] if "name" in columns else None
         _echo(["item"] if len(users) == 1 else ["user", "rank", "item"], rows, names=of_items)

@@ -196,7 +196,7 @@ def _parameters(sheet: NewSheet, mirror: Mirror) -> None:
 
 
 def _predictions(sheet: NewSheet, mirror: Mirror) -> None:
-    layout, fit, known = mirror.layout, mirror.fit, mirror.known
+    layout, fit, known, look = mirror.layout, mirror.fit, mirror.known, mirror.looks.fitted
     formulas = ModelFormulas(layout, fit.mean != 0.0)
     area = layout.predictions
     if mirror.live:
@@ -204,13 +204,13 @@ def _predictions(sheet: NewSheet, mirror: Mirror) -> None:
         rows = (
             list(zip(formulas.guarded_row(user), guarded[user].tolist(), strict=True)) for user in range(len(known))
         )
-        sheet.formulas(area.first_row, area.first_col, rows, mirror.looks.fitted)
+        sheet.formulas(area.first_row, area.first_col, rows, look)
     else:
         sheet.block(
             area.first_row,
             area.first_col,
             _rows(mirror.predicted, known),
-            lambda row, column: mirror.looks.fitted if known[row, column] else None,
+            lambda row, column: look if known[row, column] else None,
         )
     # Blanks predict 0, which is no rating and takes no colour.
     rated = (cell for cell, there in zip(area.cells(), known.ravel().tolist(), strict=True) if there)

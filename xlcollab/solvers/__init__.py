@@ -23,6 +23,20 @@ SOLVERS: dict[str, str] = {
 _OF_FIT = ("n_factors", "biased", "y_range", "solver", "seed", "valid_pct", "on_progress", "clip", "start", "strict")
 """Words of `fitting.fit` itself, of which one may have been meant."""
 
+_ELSEWHERE: dict[str, tuple[str, ...]] = {
+    "random_state": ("seed",),
+    "n_components": ("n_factors",),
+    "factors": ("n_factors",),
+    "n_epochs": ("epochs", "max_sweeps"),
+    "iterations": ("max_sweeps", "max_iterations", "epochs"),
+    "regularization": ("penalty", "weight_decay"),
+    "reg_all": ("penalty", "weight_decay"),
+    "lr_all": ("lr",),
+    "wd": ("weight_decay",),
+    "bs": ("batch_size",),
+}
+"""What scikit-learn, Surprise, implicit and fastai call it."""
+
 
 def solver_class(name: str) -> type[Any]:
     """The class of the solver ``name``; `OptionError` lists the names there are."""
@@ -42,7 +56,9 @@ def make_solver(name: str, **options: Any) -> Solver:
     known = solver_options(name)
     for option in options:
         if option not in known:
-            close = difflib.get_close_matches(option, [*known, *_OF_FIT], n=1)
+            choices = [*known, *_OF_FIT]
+            close = [word for word in _ELSEWHERE.get(option, ()) if word in choices]
+            close = close or difflib.get_close_matches(option, choices, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
             raise OptionError(f"Solver {name!r} has no option {option!r}; it has {', '.join(known)}.{hint}")
     return cast("Solver", solver_class(name)(**options))
