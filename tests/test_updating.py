@@ -10,7 +10,7 @@ from xlcollab.updating import joined, update
 
 WARM = [
     ("als", {"weighted": False, "penalty": 3.0, "tolerance": 1e-9, "max_sweeps": 2000}),
-    ("als", {"penalty": 0.1, "tolerance": 1e-9, "max_sweeps": 2000}),
+    ("als", {"penalty": 0.1, "bias_penalty": 0.05, "tolerance": 1e-9, "max_sweeps": 2000}),
     ("scipy", {"penalty": 3.0, "restarts": 1}),
     ("scipy", {"penalty": 3.0, "restarts": 1, "method": "l-bfgs-b"}),
 ]
