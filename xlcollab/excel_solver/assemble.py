@@ -43,6 +43,21 @@ class _Side:
     first: int = 0  # position of its first output
 
 
+class _Outputs:
+    """What is to be computed: areas, which give a value a cell, and formulas, which give one."""
+
+    def __init__(self) -> None:
+        self.listed: list[Output] = []
+        self._size = 0
+
+    def add(self, output: Output) -> int:
+        """Put one more at the end; the position of its first value among all."""
+        first, what = self._size, output[1]
+        self.listed.append(output)
+        self._size += 1 if isinstance(what, str) else what.height * what.width
+        return first
+
+
 def assemble(book: Workbook, model: SolverModel) -> tuple[Problem, Program]:
     """The problem of a model, and the program that computes it.
 
@@ -51,10 +66,12 @@ def assemble(book: Workbook, model: SolverModel) -> tuple[Problem, Program]:
     if model.problem is not None:
         raise SolverModelError(model.problem, sheet=model.sheet)
     cells = variable_cells(book, model)
-    outputs: list[Output] = list(reference_areas(book, model.objective or "", model.sheet, "the objective"))
+    outputs = _Outputs()
+    for objective in reference_areas(book, model.objective or "", model.sheet, "the objective"):
+        outputs.add(objective)
     sides = [_sides(book, model, number, outputs) for number in range(len(model.constraints))]
-    program = compile_program(book, _areas(model, cells), outputs)
-    _check_objective(book, model, program, outputs[0])
+    program = compile_program(book, _areas(model, cells), outputs.listed)
+    _check_objective(book, model, program, outputs.listed[0])
     for side in (side for pair in sides for side in pair if side is not None):
         _refuse_text(book, side.cells, f"A constraint of sheet {model.sheet!r} compares")
     index = {cell: j for j, cell in enumerate(cells)}
@@ -73,7 +90,7 @@ def _areas(model: SolverModel, cells: Sequence[Cell]) -> Sequence[tuple[str, Are
     return [(sheet, Area(row, col, row, col)) for sheet, row, col in cells]
 
 
-def _sides(book: Workbook, model: SolverModel, number: int, outputs: list[Output]) -> tuple[_Side, _Side | None]:
+def _sides(book: Workbook, model: SolverModel, number: int, outputs: _Outputs) -> tuple[_Side, _Side | None]:
     """Both sides of a constraint; what has to be computed is added to ``outputs``."""
     constraint = model.constraints[number]
     what = f"the left side of constraint {number + 1}"
@@ -97,19 +114,12 @@ def _sides(book: Workbook, model: SolverModel, number: int, outputs: list[Output
                 sheet=model.sheet,
             )
         return left, right
-    outputs.append((model.sheet, text))
-    return left, _Side(formula=text, first=_size(outputs[:-1]))
+    return left, _Side(formula=text, first=outputs.add((model.sheet, text)))
 
 
-def _cells_side(areas: Sequence[tuple[str, Area]], outputs: list[Output]) -> _Side:
-    first = _size(outputs)
-    outputs.extend(areas)
+def _cells_side(areas: Sequence[tuple[str, Area]], outputs: _Outputs) -> _Side:
+    first, *_ = [outputs.add(area) for area in areas]
     return _Side(tuple((sheet, row, col) for sheet, area in areas for row, col in area.cells()), first=first)
-
-
-def _size(outputs: Sequence[Output]) -> int:
-    """How many values the outputs are; a formula on the right of a constraint gives one."""
-    return sum(1 if isinstance(what, str) else what.height * what.width for _, what in outputs)
 
 
 def _check_objective(book: Workbook, model: SolverModel, program: Program, objective: Output) -> None:
