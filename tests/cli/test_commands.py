@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -163,3 +166,32 @@ def test_the_last_column_is_wrapped_to_the_terminal(capsys, monkeypatch):
         "scipy   Minimum found: the least of 6",
         "        starts, reached by 6.",
     ]
+
+
+def test_wide_signs_take_two_columns(capsys):
+    echo_table(["item", "n"], [["千と", "1"], ["e\u0301", "2"]])
+    assert capsys.readouterr().out.splitlines() == ["item  n", "千と  1", "e\u0301     2"]
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_a_code_page_without_some_sign_is_no_error(tmp_path, flags):
+    (tmp_path / "ratings.csv").write_text("user,千,😀\nЯ,1,2\nB,3,\nC,2,5\n", encoding="utf-8")
+    code = "from xlcollab.cli import main; main()"
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "recommend", tmp_path / "ratings.csv", *flags],
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr.decode()
+    assert "😀" in json.loads(ran.stdout)[1]["items"][0]["item"] if flags else b"\\U0001f600" in ran.stdout
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_behind_stdout_is_a_sentence(lesson):
+    code = "from xlcollab.cli import main; main()"
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-c", code, "inspect", lesson]
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.decode().startswith("Error: The output cannot be written: the disk is full.")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import functools
+import io
 import json
 import math
 import shutil
 import sys
 import textwrap
 import time
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,6 +42,7 @@ def named_errors(command: F) -> F:
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
+        _take_every_sign()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore" if kwargs.get("quiet") else "default", XlcollabWarning)
             warnings.showwarning = _once()
@@ -50,11 +54,23 @@ def named_errors(command: F) -> F:
                 else:
                     click.echo(f"Error: {error.message}", err=True)
                 sys.exit(error.exit_code)
+            except OSError as error:  # of stdout: errors of files have names
+                if error.errno != errno.ENOSPC:
+                    raise
+                click.echo("Error: The output cannot be written: the disk is full.", err=True)
+                sys.exit(1)
             except KeyboardInterrupt:
                 click.echo("Aborted!", err=True)
                 sys.exit(_INTERRUPTED)
 
     return run  # type: ignore[return-value]  # wraps keeps the signature that click reads
+
+
+def _take_every_sign() -> None:
+    """Write signs that an encoding lacks, such as a code page of Windows, as \\u5343 rather than end."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _once() -> Callable[..., None]:
@@ -71,7 +87,8 @@ def _once() -> Callable[..., None]:
 
 def echo_json(value: object) -> None:
     """Print a JSON document; what is not a finite number is null."""
-    click.echo(json.dumps(_plain(value), ensure_ascii=False, indent=2))
+    has_all = (sys.stdout.encoding or "").lower().startswith("utf")
+    click.echo(json.dumps(_plain(value), ensure_ascii=not has_all, indent=2))
 
 
 def _plain(value: object) -> object:
@@ -90,17 +107,24 @@ def _plain(value: object) -> object:
 
 def echo_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> None:
     """Print rows in columns, those named in ``numeric`` flush right; in a terminal the last is wrapped to its width."""
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    widths = [max(_width(row[column]) for row in (header, *rows)) for column in range(len(header))]
     before = sum(widths[:-1]) + 2 * len(widths[:-1])
     room = shutil.get_terminal_size().columns - before
     narrow = sys.stdout.isatty() and _LEAST_COLUMN <= room < widths[-1]
     for row in (header, *rows):
         first, *others = textwrap.wrap(row[-1], room) or [""] if narrow else [row[-1]]
-        cells = [
-            text.rjust(width) if column in numeric else text.ljust(width)
-            for column, (text, width) in enumerate(zip((*row[:-1], first), widths, strict=True))
-        ]
+        cells = []
+        for column, (text, width) in enumerate(zip((*row[:-1], first), widths, strict=True)):
+            space = " " * (width - _width(text))
+            cells.append(space + text if column in numeric else text + space)
         click.echo("\n".join(["  ".join(cells).rstrip(), *(" " * before + line for line in others)]))
+
+
+def _width(text: str) -> int:
+    """The columns that a terminal gives a text: two to a wide (East Asian) sign, none to an accent by itself."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(sign) else 1 + (unicodedata.east_asian_width(sign) in "WF") for sign in text)
 
 
 @contextmanager
