@@ -12,6 +12,7 @@ import pytest
 
 import xlcollab as xc
 from xlcollab.errors import NotConvergedError
+from xlcollab.excel_solver.assemble import assemble
 from xlcollab.excel_solver.outcome import Code
 
 # Minima without number: multistart goes on until it is stopped.
@@ -157,6 +158,27 @@ def test_6_models_after_the_stop_are_named_and_not_begun(write_models, books, tm
     assert [model.written for model in report.models] == [True, False]
     assert "before its turn" in report.models[1].message
     assert report.exit_code == 4
+
+
+def test_ctrl_c_while_a_later_model_is_compiled_keeps_the_answers_before_it(
+    write_models, books, tmp_path: Path, monkeypatch, stored_values
+) -> None:
+    bowl = {"cells": {"A1": 3, "B1": "=(A1-1)^2"}, "objective": "B1", "changing": "A1"}
+    models = [books.Model(**bowl, sheet=name) for name in ("First", "Second", "Third")]
+
+    def interrupted(book, model):
+        if model.sheet == "Second":
+            raise KeyboardInterrupt
+        return assemble(book, model)
+
+    monkeypatch.setattr("xlcollab.excel_solver.solve.assemble", interrupted)
+    report = xc.solve(write_models(*models), tmp_path / "out.xlsx")
+    assert [model.code for model in report.models] == [Code.SOLVED, Code.STOPPED, Code.STOPPED]
+    assert report.models[1].message == "Solver stopped at user's request."
+    assert report.exit_code == 4
+    cells = stored_values(tmp_path / "out.xlsx")
+    assert cells["First"]["A1"][0] == pytest.approx(1, abs=1e-6)
+    assert cells["Second"]["A1"][0] == 3
 
 
 def test_strict_writes_nothing_after_a_stop(solver_book, tmp_path: Path) -> None:

@@ -175,14 +175,17 @@ def _solve_one(
     try:
         if model.problem is None:
             refuse_foreign_methods(model)
-        problem, program = assemble(book, model)
-        report = replace(
-            report,
-            variables=problem.n,
-            start=_number(program.values(program.start)[0]),
-        )
-        _check(program, model, notes)
-        outcome = run(problem, Watch(model.options, on_progress, model.sheet), restarts=restarts, seed=seed)
+        try:
+            problem, program = assemble(book, model)
+            report = replace(
+                report,
+                variables=problem.n,
+                start=_number(program.values(program.start)[0]),
+            )
+            _check(program, model, notes)
+            outcome = run(problem, Watch(model.options, on_progress, model.sheet), restarts=restarts, seed=seed)
+        except KeyboardInterrupt:  # while formulas are compiled; the models before this one keep their answers
+            outcome = Outcome(Code.STOPPED)
         if outcome.x is not None:
             _write_back(book, problem, outcome.x, notes)
     except SolverModelError as error:
