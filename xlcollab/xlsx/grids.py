@@ -191,15 +191,16 @@ class _RowReader:
         """The values of one cut row; None where it holds markup of an unusual kind."""
         if any(style in row for style in self.dates):
             return self._cell_by_cell(row)
+        cells = row[row.find(b"<c") :]
         # The exponents that Excel writes go too: there is nothing else for which an E stands there alone.
-        without_digits = row[row.find(b"<c") :].translate(None, _IN_NUMBERS).replace(b"<v>E<", b"<v><")
+        without_digits = cells.translate(None, _IN_NUMBERS).replace(b"<v>E<", b"<v><")
         shape = next((shape for shape in self.shapes if shape.without_digits == without_digits), None)
-        number = _ADDRESS.search(row)
+        number = _ADDRESS.match(cells)
         if shape is None and (shape := self._look(without_digits)) is not None:
             self.shapes.appendleft(shape)
         if shape is None or number is None:
             return self._cell_by_cell(row)
-        texts = _VALUE.findall(row)
+        texts = _VALUE.findall(cells)
         found = list(map(self.numbers.__getitem__, texts))
         for n in shape.texts:
             found[n] = self.reader.shared(int(texts[n]))
