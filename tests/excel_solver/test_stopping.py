@@ -62,7 +62,7 @@ def interrupt(book: Path, out: Path, command: str) -> subprocess.CompletedProces
     )
     assert started.stderr is not None
     seen = b""
-    while b"0it" not in seen:
+    while b"Model: " not in seen:
         more = started.stderr.read1()
         assert more, seen.decode()
         seen += more
@@ -185,3 +185,11 @@ def test_strict_writes_nothing_after_a_stop(solver_book, tmp_path: Path) -> None
     with pytest.raises(NotConvergedError, match="stopped at user's request"):
         xc.solve(solver_book(**ENDLESS), tmp_path / "out.xlsx", strict=True, on_progress=Stop())
     assert not (tmp_path / "out.xlsx").exists()
+
+
+def test_progress_tells_the_objective_cell_of_sums_of_squares_too(solver_book, monkeypatch) -> None:
+    monkeypatch.setattr("xlcollab.excel_solver.watch._POLL", 0.0)
+    cells = {"A1": 5, "B1": "=SQRT(SUMSQ(A1-2,1))"}
+    seen: list[float | None] = []
+    xc.solve(solver_book(cells, objective="B1", changing="A1"), on_progress=lambda now: seen.append(now.value))
+    assert seen[-1] == pytest.approx(1.0, abs=1e-9)

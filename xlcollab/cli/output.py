@@ -127,6 +127,10 @@ def _width(text: str) -> int:
     return sum(0 if unicodedata.combining(sign) else 1 + (unicodedata.east_asian_width(sign) in "WF") for sign in text)
 
 
+_NO_END = "{desc}: {elapsed}{postfix}"
+"""Where nobody knows how many steps there are: how long it takes, and the best objective so far."""
+
+
 @contextmanager
 def progress_bar(quiet: bool) -> Iterator[Callable[[Progress], bool | None] | None]:
     """A callback that draws a bar on stderr once a computation has lasted a second."""
@@ -157,10 +161,16 @@ class _Bar:
                 return
             from tqdm import tqdm
 
-            self.bar = tqdm(total=progress.total or None, desc=progress.task, file=sys.stderr, leave=False)
-        self.bar.update(progress.done - self.bar.n)
+            self.bar = tqdm(
+                total=progress.total or None,
+                desc=progress.task,
+                file=sys.stderr,
+                leave=False,
+                bar_format=None if progress.total else _NO_END,
+            )
         if progress.value is not None:
-            self.bar.set_postfix_str(f"{progress.value:.4f}", refresh=False)
+            self.bar.set_postfix_str(f"{progress.value:.6g}", refresh=False)
+        self.bar.update(progress.done - self.bar.n)
 
     def close(self) -> None:
         if self.bar is not None:

@@ -120,7 +120,7 @@ class _Tree:
                 self._push(node)
                 return Code.SUBPROBLEM_LIMIT
             self.nodes += 1
-            self._watch.check(self.nodes, self.value)
+            self._watch.check(self.nodes, lambda: self.value)
             between = replace(self.problem, lower=node.lower, upper=node.upper)
             outcome = self._relax(between, np.clip(node.x, node.lower, node.upper), False)
             self.evaluations += outcome.evaluations

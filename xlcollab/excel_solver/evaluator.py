@@ -63,7 +63,7 @@ class Evaluator:
         `Diverged` where the objective is below −1e30, and `Stopped`.
         """
         self.evaluations += 1
-        self._watch.check(self.evaluations, self._shown())
+        self._watch.check(self.evaluations, self._shown)
         if self.residuals is not None:
             value, gradient = self.residuals.value_and_gradient(x)
         else:
@@ -98,7 +98,7 @@ class Evaluator:
     def gradient(self, x: Floats) -> Floats:
         """The merit's gradient, for differences: ``x`` may lie a little outside the bounds, and is never the best."""
         self.evaluations += 1
-        self._watch.check(self.evaluations, self._shown())
+        self._watch.check(self.evaluations, self._shown)
         if self.residuals is not None:
             return self.residuals.value_and_gradient(x)[1]
         return self.problem.program.value_and_gradient(x, self._first)[1]
@@ -106,7 +106,7 @@ class Evaluator:
     def outputs(self, x: Floats) -> Floats:
         """All outputs of the sheet (m,), NaN where a cell is an error."""
         if self._at is None or not np.array_equal(self._at, x):
-            self._watch.check(self.evaluations, self._shown())
+            self._watch.check(self.evaluations, self._shown)
             self.evaluations += 1
             self._outputs = self.problem.program.values(x)
             self._at, self._jacobian = x.copy(), None
@@ -135,5 +135,5 @@ class Evaluator:
         return float(self.outputs(x)[0])
 
     def _shown(self) -> float | None:
-        """The best objective so far, where it can be had from the merit without another evaluation."""
-        return None if self.best is None or self.residuals is not None else self.problem.sign * self.best.merit
+        """The objective cell at the best point so far."""
+        return None if self.best is None else float(self.problem.program.values(self.best.x)[0])

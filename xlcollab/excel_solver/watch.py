@@ -56,8 +56,11 @@ class Watch:
         left = self.seconds_left()
         return left is not None and left <= 0.01
 
-    def check(self, done: int = 0, value: float | None = None) -> None:
-        """Raise `Stopped` when the time is over or somebody wants an end; report progress now and then."""
+    def check(self, done: int = 0, value: Callable[[], float | None] = lambda: None) -> None:
+        """Raise `Stopped` when the time is over or somebody wants an end; report progress now and then.
+
+        ``value`` gives the best objective so far, and is asked for only where it is reported.
+        """
         if self.stopped is not None:
             raise Stopped(self.stopped)
         if self.out_of_time():
@@ -65,7 +68,7 @@ class Watch:
         now = time.monotonic()
         if self._on_progress is not None and now - self._last_report >= _POLL:
             self._last_report = now
-            if self._on_progress(Progress(self._task, done, 0, value)):
+            if self._on_progress(Progress(self._task, done, 0, value())):
                 raise self._stop(Code.STOPPED)
 
     @contextmanager
