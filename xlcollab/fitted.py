@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -15,13 +14,13 @@ import numpy as np
 from xlcollab.answers.bounds import Bounds
 from xlcollab.answers.explanation import Explanation
 from xlcollab.answers.fold_in import Regressions
-from xlcollab.answers.newcomer import Newcomer
+from xlcollab.answers.newcomer import Few, Newcomer, few_ratings
 from xlcollab.answers.ranking import Seen, best_unseen, ranks
 from xlcollab.answers.similarity import most_similar
 from xlcollab.answers.unknown import predicted_somehow
 from xlcollab.arrays import FloatArray, IndexArray
-from xlcollab.errors import FitError, OptionError, RatingsError, UnknownLabelError
-from xlcollab.labels import is_many, repeated
+from xlcollab.errors import FitError, OptionError, UnknownLabelError
+from xlcollab.labels import is_many
 from xlcollab.model import Factors, Model, predict_all, predict_pairs
 from xlcollab.plots import plot_calibration, plot_history, plot_predictions
 from xlcollab.ratings import Label, Ratings
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Fit", "load", "pairs_predicted"]
 
 Labels: TypeAlias = "Label | Iterable[Label]"
-Few: TypeAlias = "Mapping[Label, float] | pd.Series[Any] | Iterable[tuple[Label, float]]"
 _PAIRS = 1 << 13  # predicted at a time: their factors stay near the processor
 
 
@@ -315,11 +313,13 @@ class Fit:
         Raises `UnknownLabelError` for an item that the fit does not know, `RatingsError` for a rating that is no number
         or lies outside the ``y_range``, and `FitError` where the fit has no factors.
         """
-        return self._newcomer("user", *self._few("item", ratings))
+        labels, values = few_ratings("item", ratings, self.model.y_range)
+        return self._newcomer("user", self._found("item", labels), values)
 
     def fold_in_item(self, ratings: Few) -> Newcomer:
         """An item that was not there, from a few ratings by user label, as `fold_in_user`."""
-        return self._newcomer("item", *self._few("user", ratings))
+        labels, values = few_ratings("user", ratings, self.model.y_range)
+        return self._newcomer("item", self._found("user", labels), values)
 
     def explain(self, user: Label, item: Label, n: int = 5) -> Explanation:
         """Which of the user's ratings move the prediction for ``item``, and by how much: the ``n`` that move it most.
@@ -340,23 +340,6 @@ class Fit:
             return self.uncertainty
         idx = (self.ratings.user_idx, self.ratings.item_idx)
         return Regressions(self.model, self.factors, *idx, self.ratings.values, self.ridge)
-
-    def _few(self, kind: str, ratings: Few) -> tuple[IndexArray, FloatArray]:
-        """Positions and values of a newcomer's ratings by the labels of ``kind``, checked."""
-        pairs = list(ratings.items() if hasattr(ratings, "items") else ratings)  # a Series has items too
-        labels: list[Label] = [label for label, _ in pairs]
-        values: list[float] = [value for _, value in pairs]
-        if twice := repeated(labels):
-            raise RatingsError(f"The {kind} {labels[twice[0]]!r} is rated twice. Leave one of the two out.")
-        positions = self._found(kind, labels)
-        low, high = self.model.y_range or (-np.inf, np.inf)
-        for label, value in zip(labels, values, strict=True):
-            if not (isinstance(value, Real) and np.isfinite(value) and low <= value <= high):
-                within = "" if self.model.y_range is None else f" from {low:.10g} to {high:.10g}"
-                raise RatingsError(
-                    f"The rating with {kind} {label!r} is {value!r}; ratings are finite numbers{within}."
-                )
-        return positions, np.array(values, dtype=np.float64)
 
     def _newcomer(self, kind: str, positions: IndexArray, values: FloatArray) -> Newcomer:
         folding, of_user = self._folding, kind == "user"

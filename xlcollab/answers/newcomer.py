@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from numbers import Real
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from xlcollab.answers.bounds import Bounds
 from xlcollab.answers.explanation import Explanation, explained
 from xlcollab.answers.ranking import largest
 from xlcollab.arrays import FloatArray, IndexArray
-from xlcollab.labels import is_many
+from xlcollab.errors import RatingsError
+from xlcollab.labels import is_many, repeated
 from xlcollab.model import Factors, Model, link
 from xlcollab.ratings import Label
 
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
 
     from xlcollab.solvers.base import NewRow
 
-__all__ = ["Newcomer"]
+__all__ = ["Few", "Newcomer", "few_ratings"]
+
+Few: TypeAlias = "Mapping[Label, float] | pd.Series[Any] | Iterable[tuple[Label, float]]"
+"""A few ratings by label: a mapping, a Series, or pairs."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -103,3 +108,21 @@ class Newcomer:
 
     def _interval(self, at: IndexArray, level: float, clip: bool | None = None) -> tuple[FloatArray, FloatArray]:
         return self.bounds.interval(self._predicted(at), self.sd(at), level, clip)
+
+
+def few_ratings(kind: str, ratings: Few, y_range: tuple[float, float] | None) -> tuple[list[Label], FloatArray]:
+    """Labels of ``kind`` and values (N,) of a newcomer's ratings.
+
+    Raises `RatingsError` for a label that stands there twice, and for what is no finite number or outside ``y_range``.
+    """
+    pairs = list(ratings.items() if hasattr(ratings, "items") else ratings)  # a Series has items too
+    labels: list[Label] = [label for label, _ in pairs]
+    values: list[float] = [value for _, value in pairs]
+    if twice := repeated(labels):
+        raise RatingsError(f"The {kind} {labels[twice[0]]!r} is rated twice. Leave one of the two out.")
+    low, high = y_range or (-np.inf, np.inf)
+    for label, value in zip(labels, values, strict=True):
+        if not (isinstance(value, Real) and np.isfinite(value) and low <= value <= high):
+            within = "" if y_range is None else f" from {low:.10g} to {high:.10g}"
+            raise RatingsError(f"The rating with {kind} {label!r} is {value!r}; ratings are finite numbers{within}.")
+    return labels, np.array(values, dtype=np.float64)
