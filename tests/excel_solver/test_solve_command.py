@@ -50,7 +50,7 @@ def test_json_has_the_promised_keys_and_nothing_else_on_stdout(solver_book, tmp_
     assert value == pytest.approx(4)
     assert message.startswith("Solver found a solution. All Constraints and optimality conditions are satisfied.")
     assert model == {
-        "sheet": "Model", "objective": "Model!$B$1", "engine": "GRG Nonlinear", "sense": "Min", "variables": 1,
+        "sheet": "Model", "objective": "Model!$B$1", "engine": "GRG Nonlinear", "sense": "min", "variables": 1,
         "constraints": 0, "start": 8.0, "saved": 8.0, "code": 0,
     }  # fmt: skip
 

@@ -209,7 +209,7 @@ def _describe(book: Workbook, model: SolverModel) -> SolvedModel:
         sheet=model.sheet,
         objective=model.objective,
         engine=model.engine.word,
-        sense=model.sense.word,
+        sense=model.sense.name.lower(),
         variables=model.n_variables,
         constraints=count_constraints(book, model),
         saved=saved_objective(book, model),
