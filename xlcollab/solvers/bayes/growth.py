@@ -42,12 +42,13 @@ def choose_factors(posterior: Posterior, watch: Watch, highest: int) -> Posterio
 
 
 def settle(posterior: Posterior, watch: Watch, *, tolerance: float, limit: int) -> bool:
-    """Sweep until the bound rises by less than ``tolerance`` nats a rating in a sweep; whether it did."""
+    """Sweep until the bound rises by less than ``tolerance`` nats an unknown in a sweep; whether it did."""
     before, settled = -float("inf"), False
+    least = tolerance * (posterior.users.mean.size + posterior.items.mean.size)
     for count in range(1, limit + 1):
         watch.sweep(posterior, 1)
         after = bound(posterior)
-        settled = after - before < tolerance * posterior.observations.n_ratings
+        settled = after - before < least
         if settled or count == limit or count % REPORT == 0:
             watch.report(posterior)
         if settled or watch.stopped:

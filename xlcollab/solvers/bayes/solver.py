@@ -40,7 +40,8 @@ class BayesSolver:
     Parameters
     ----------
     tolerance
-        The fit has settled when a sweep raises the evidence bound by less than this, in nats a rating.
+        The fit has settled when a sweep raises the evidence bound by less than this, in nats for each factor and bias
+        of each user and item.
     max_sweeps
         The most sweeps after the number of factors has been chosen.
     quality
@@ -48,7 +49,7 @@ class BayesSolver:
         and distilled into one model. Predicts a little better, and takes about ten times as long.
     """
 
-    tolerance: float = 1e-4
+    tolerance: float = 4e-4
     max_sweeps: int = 200
     quality: str = "good"
 
@@ -57,7 +58,7 @@ class BayesSolver:
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.tolerance) and self.tolerance >= 0):
-            raise OptionError(f"tolerance is {self.tolerance!r}; it is 0 or more (1e-4 is usual).")
+            raise OptionError(f"tolerance is {self.tolerance!r}; it is 0 or more (4e-4 is usual).")
         whole_number("max_sweeps", self.max_sweeps, 1)
         if self.quality not in QUALITIES:
             raise OptionError(f"quality is {self.quality!r}; choose 'good' or 'best'.")
