@@ -92,6 +92,13 @@ def test_predict_gives_an_interval_by_itself(run, lesson):
     assert document["low"] < document["prediction"] < document["high"]
 
 
+def test_a_fit_that_is_none_to_predict_with_is_not_saved_and_nothing_is_written(run, lesson, tmp_path):
+    result = run("fit", lesson, "--solver", "scipy", "-o", tmp_path / "out.xlsx", "--save", tmp_path / "model.xlc")
+    assert result.exit_code == 2
+    assert "scipy without --penalty is none" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_saved_fit_predicts_as_it_did(run, lesson, tmp_path):
     saved = tmp_path / "model.xlc"
     assert run("fit", lesson, "--solver", "torch", "--save", saved).exit_code == 0

@@ -76,16 +76,12 @@ def fit(
     ratings = read(source, pick(flags), n_users, n_items)
     with progress_bar(quiet) as on_progress:
         fits = _fit_all(ratings, solvers, flags, seed=seed, valid_pct=valid_pct, strict=strict, on_progress=on_progress)
+        best = None if save is None else _to_predict_with(fits)
         if target is not None:
             from xlcollab.sheets.report import write_report
 
             write_report(fits, target, book=source if source.suffix.lower() in _EXCEL else None, force=replace)
-    if save is not None:
-        from xlcollab.fitting import shown_fit
-
-        best = shown_fit(fits)
-        if best is None:
-            raise click.UsageError("--save keeps the fit to predict with, and scipy without --penalty is none.")
+    if save is not None and best is not None:
         best.save(save, force=force)
     if as_json:
         echo_json(_document(source, target, ratings, fits))
@@ -93,6 +89,15 @@ def fit(
         _echo(ratings, fits)
         if target is not None and not quiet:
             click.echo(f"Wrote {target}")
+
+
+def _to_predict_with(fits: list[Fit]) -> Fit:
+    from xlcollab.fitting import shown_fit
+
+    best = shown_fit(fits)
+    if best is None:
+        raise click.UsageError("--save keeps the fit to predict with, and scipy without --penalty is none.")
+    return best
 
 
 def _target(source: Path, output: Path | None, in_place: bool, force: bool) -> tuple[Path | None, bool]:

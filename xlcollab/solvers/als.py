@@ -115,9 +115,8 @@ class AlsSolver:
         for sweep in range(1, self.max_sweeps + 1):
             run.sweep()
             run.record(valid)
-            stop = (
-                on_progress is not None and on_progress(Progress("fitting", sweep, self.max_sweeps, run.rmse)) is True
-            )
+            progress = Progress("fitting", sweep, self.max_sweeps, run.rmse)
+            stop = on_progress is not None and on_progress(progress)
             if run.fall <= self.tolerance:
                 status = Status.CONVERGED
             elif stop:

@@ -135,7 +135,7 @@ class _Path:
         if self._on_progress is not None and not self.stopped:
             least = float(np.sqrt(self._least)) if np.isfinite(self._least) else None
             progress = Progress("choosing the penalty", self._done, len(_STRENGTHS), least)
-            self.stopped = self._on_progress(progress) is True
+            self.stopped = bool(self._on_progress(progress))
         return self.stopped
 
 

@@ -113,7 +113,7 @@ class Watch:
         self.history.append(line)
         if self._on_progress is not None and not self.stopped:
             progress = Progress(f"{self.task}, {posterior.n_factors} factors", self.sweeps, value=error)
-            self.stopped = self._on_progress(progress) is True
+            self.stopped = bool(self._on_progress(progress))
         return error
 
     def _held_out_rmse(self, posterior: Posterior, valid: Ratings) -> float:
