@@ -42,16 +42,18 @@ def choose_factors(posterior: Posterior, watch: Watch, highest: int) -> Posterio
 
 
 def settle(posterior: Posterior, watch: Watch, *, tolerance: float, limit: int) -> bool:
-    """Sweep until the bound rises by less than ``tolerance`` nats an unknown in a sweep; whether it did."""
+    """Sweep until the bound rises less than ``tolerance`` nats an unknown; whether it did. The end is not reported."""
     before, settled = -float("inf"), False
     least = tolerance * (posterior.users.mean.size + posterior.items.mean.size)
     for count in range(1, limit + 1):
         watch.sweep(posterior, 1)
         after = bound(posterior)
         settled = after - before < least
-        if settled or count == limit or count % REPORT == 0:
+        if settled or count == limit:
+            break
+        if count % REPORT == 0:
             watch.report(posterior)
-        if settled or watch.stopped:
+        if watch.stopped:
             break
         before = after
     return settled
