@@ -234,6 +234,19 @@ def test_moments_are_those_of_draws() -> None:
     assert variance[0] == pytest.approx(draws.var(), rel=0.01)
 
 
+def test_moments_are_as_exact_in_large_units() -> None:
+    """With factors in √unit and biases in the unit, as a fit of prices has them."""
+    g = np.random.default_rng(1)
+    root = 0.3 * g.normal(size=(2, 1, 4, 4))
+    one = [Gaussians(g.normal(size=(1, 4)), half @ half.swapaxes(1, 2)) for half in root]
+    at, unit = np.array([0], np.int32), 1e90
+    size = unit ** np.array([0.5, 0.5, 0.5, 1.0])
+    large = [Gaussians(each.mean * size, each.covariance * np.outer(size, size)) for each in one]
+    (mean, variance), (in_units, squared) = moments(*one, at, at), moments(*large, at, at)
+    np.testing.assert_allclose(in_units / unit, mean, rtol=1e-12)
+    np.testing.assert_allclose(squared / unit / unit, variance, rtol=1e-12)
+
+
 def test_left_out_residuals_of_a_regression_are_those_of_fitting_without_the_rating() -> None:
     """One user, items known exactly: the leverage formula is exact."""
     made = posterior(observed(), factors=0, rank=0, sweeps=5)

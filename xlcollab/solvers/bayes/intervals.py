@@ -34,13 +34,13 @@ def moments(
     for block in _blocks(len(user_idx)):
         u, i = user_idx[block], item_idx[block]
         p, q = users.mean[u], items.mean[i]  # (block, K), copies
-        S_u, S_i = users.covariance[u], items.covariance[i]  # (block, K, K)
+        S_u, S_i = users.covariance[u], items.covariance[i]  # (block, K, K), copies
         mean[block] = p[:, k] + q[:, k] + np.einsum("nk,nk->n", p[:, :k], q[:, :k])
         p[:, k] = q[:, k] = 1.0  # from here on each is what the other's x is multiplied by
         seen = np.einsum("nk,nk->n", q, (S_u @ q[:, :, None])[:, :, 0])
         seen += np.einsum("nk,nk->n", p, (S_i @ p[:, :, None])[:, :, 0])
-        seen += np.einsum("nab,nab->n", S_u, S_i)  # of all entries; those of a bias have no part in it
-        seen -= 2.0 * np.einsum("nk,nk->n", S_u[:, k], S_i[:, k]) - S_u[:, k, k] * S_i[:, k, k]
+        S_u[:, k] = S_u[:, :, k] = 0.0  # no part of the trace; in large units it would drown what is
+        seen += np.einsum("nab,nab->n", S_u, S_i)
         variance[block] = seen
     return mean, variance
 
