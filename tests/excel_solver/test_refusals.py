@@ -101,6 +101,14 @@ BROKEN: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
         {"names": {"solver_num": "1", "solver_lhs1": "gone", "solver_rel1": "1", "solver_rhs1": "4"}},
         ("left side of constraint 1 names gone",),
     ),
+    "a constraint on empty brackets": (
+        {"names": {"solver_num": "1", "solver_lhs1": "()", "solver_rel1": "1", "solver_rhs1": "4"}},
+        ("left side of constraint 1 reads '()', which is no cell",),
+    ),
+    "an objective of empty brackets": ({"names": {"solver_opt": "()"}}, ("the objective reads '()', which is no cell",)),
+    "changing cells of empty brackets": (
+        {"names": {"solver_adj": "()"}}, ("the changing cells reads '()', which is no cell",),
+    ),
     "the whole sheet constrained": (
         {"names": {"solver_num": "1", "solver_lhs1": "Model!$A:$XFD", "solver_rel1": "4", "solver_rhs1": "integer"}},
         ("left side of constraint 1", "17,179,869,184 cells"),

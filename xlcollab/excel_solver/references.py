@@ -35,8 +35,8 @@ def reference_areas(
     """The areas (sheet, `Area`) that a stored reference means: areas joined by commas, or the defined name of some.
 
     ``sheet`` is where the model is stored: the home of references without a sheet and of sheet-local names; ``what``
-    says for the error whose reference this is. Raises `SolverModelError` for ``#REF!``, other workbooks, formulas, and
-    more cells than any model has.
+    says for the error whose reference this is. Raises `SolverModelError` for ``#REF!``, other workbooks, formulas, no
+    cell at all, and more cells than any model has.
     """
     if "#REF!" in text.upper():
         raise SolverModelError(
@@ -47,6 +47,12 @@ def reference_areas(
     areas: list[tuple[str, Area]] = []
     for piece in _PIECES.findall(_without_brackets(text.strip())):
         areas.extend(_piece_areas(book, piece.strip(), sheet, what, depth))
+    if not areas:
+        raise SolverModelError(
+            f"On sheet {sheet!r} {what} reads {text!r}, which is no cell. Choose it again in Excel's Solver dialog and "
+            "save.",
+            sheet=sheet,
+        )
     size = sum(area.height * area.width for _, area in areas)
     if size > _MOST_CELLS:
         raise SolverModelError(
