@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -31,9 +31,6 @@ from xlcollab.settings import whole_number
 from xlcollab.solvers import make_solver
 from xlcollab.solvers.base import Solution, Solver
 from xlcollab.threads import single_threaded_blas
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["DEFAULT_SOLVER", "PLAIN_SOLVERS", "Fit", "fit", "is_saved_fit", "load", "model_to_fit", "shown_fit"]
 

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +18,6 @@ from xlcollab.fitting import Fit, fit, refuse_start
 from xlcollab.model import Model
 from xlcollab.rating_files import Data, as_ratings
 from xlcollab.ratings import Ratings
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Evaluation", "evaluate"]
 

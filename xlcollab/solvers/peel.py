@@ -19,7 +19,6 @@ from xlcollab.model import Factors, Model
 
 __all__ = ["Peeled", "average", "peel", "put_back"]
 
-
 _RIDGE = 1e-10
 """Relative to the trace of a member's normal matrix: enough to choose the nearest fit, too little to move it."""
 
