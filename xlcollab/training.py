@@ -36,9 +36,6 @@ from xlcollab.solvers.torch_network import Network
 from xlcollab.solvers.torch_schedule import Constant, OneCycle, Schedule
 from xlcollab.solvers.torch_sgd import TorchSolver
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = [
     "Callback",
     "Constant",

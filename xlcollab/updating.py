@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from xlcollab.ratings import Ratings
 from xlcollab.reading.coding import merge_duplicates, positions_of
 from xlcollab.reading.grid import Spot
 from xlcollab.solvers import solver_class
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["joined", "update"]
 

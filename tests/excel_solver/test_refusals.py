@@ -105,7 +105,9 @@ BROKEN: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
         {"names": {"solver_num": "1", "solver_lhs1": "()", "solver_rel1": "1", "solver_rhs1": "4"}},
         ("left side of constraint 1 reads '()', which is no cell",),
     ),
-    "an objective of empty brackets": ({"names": {"solver_opt": "()"}}, ("the objective reads '()', which is no cell",)),
+    "an objective of empty brackets": (
+        {"names": {"solver_opt": "()"}}, ("the objective reads '()', which is no cell",),
+    ),
     "changing cells of empty brackets": (
         {"names": {"solver_adj": "()"}}, ("the changing cells reads '()', which is no cell",),
     ),
