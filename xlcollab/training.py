@@ -24,7 +24,7 @@ the table of epochs                      ``fit.history``
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from xlcollab.fitting import model_to_fit
 from xlcollab.model import Model
