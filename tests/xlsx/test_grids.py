@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlcollab.xlsx.cells import Area, CellValue, address
-from xlcollab.xlsx.grids import Grid, read_grid
+from xlcollab.xlsx.cells import Area, Cell, CellValue, address
+from xlcollab.xlsx.grids import Grid, grids_of, read_grid
 from xlcollab.xlsx.markup import MAIN
-from xlcollab.xlsx.reading import CellReader, read_cells
+from xlcollab.xlsx.reading import CellReader, SheetCells, read_cells
 from xlcollab.xlsx.workbook import Sheet
 
 SheetOf = Callable[..., Sheet]
@@ -112,6 +113,12 @@ def test_what_it_takes_is_what_the_cells_hold(row: str) -> None:
     assert {at: values_in(grid, Area(*at, *at))[0][0] for at in cells} == {at: cell.value for at, cell in cells.items()}
 
 
+def test_a_sheet_whose_cells_are_dates_unless_a_style_says_otherwise_is_left_to_the_cells() -> None:
+    data = part('<row r="1"><c r="A1"><v>43890</v></c><c r="B1" s="1"><v>2</v></c></row>')
+    assert read_grid(data, READER) is not None
+    assert read_grid(data, replace(READER, date_styles=frozenset({0}))) is None
+
+
 CELLS = [
     's="1"><v>3</v></c>',
     "><v>-2</v></c>",
@@ -173,6 +180,20 @@ def test_cells_that_are_far_from_each_other_are_parted_where_the_gaps_are_widest
         Area(*corners) for corners in ((1, 1, 2, 9000), (500_000, 1, 500_000, 9000), (1_000_000, 1, 1_000_000, 9000))
     ]
     assert [grid.area for grid in sheet.grids] == blocks
+
+
+def test_gaps_that_grow_and_grow_part_a_sheet_too() -> None:
+    cells = {(n * (n + 1) // 2, n * 37 % 100 + 1): Cell(n) for n in range(1, 1448)}
+    grids = grids_of(SheetCells(cells, []))
+    found = {
+        (grid.area.first_row + row, grid.area.first_col + col): value
+        for grid in grids
+        for row, values in enumerate(grid.rows)
+        for col, value in enumerate(values)
+        if value is not None
+    }
+    assert found == {place: cell.value for place, cell in cells.items()}
+    assert [grid.area.first_row for grid in grids] == sorted(grid.area.first_row for grid in grids)
 
 
 def test_a_patch_is_seen_by_whatever_was_read_before(sheet_of: SheetOf) -> None:

@@ -74,8 +74,8 @@ class Grid(NamedTuple):
 def read_grid(data: bytes, reader: CellReader) -> Grid | None:
     """The grid of a sheet part; None where it has no cells, or where this way cannot read it."""
     rows = cut_rows(data)
-    if rows is None:
-        return None
+    if rows is None or 0 in reader.date_styles:
+        return None  # with a date as the default, cells without a style are dates too
     line_reader = _RowReader(reader, [b' s="%d"' % style for style in reader.date_styles if b' s="%d"' % style in data])
     lines: list[_Line] = []
     for row in rows:
@@ -106,15 +106,24 @@ def grids_of(found: SheetCells) -> list[Grid]:
 
 def _pieces(places: Sequence[_Place]) -> list[Sequence[_Place]]:
     """The cells, parted at the widest gap between rows or columns until no part is sparse."""
-    if not places or not _is_sparse(_around(places), len(places)):
-        return [places] if places else []
+    pieces: list[Sequence[_Place]] = []
+    whole = [places] if places else []
+    while whole:
+        piece = whole.pop()
+        if _is_sparse(_around(piece), len(piece)):
+            whole += reversed(_parted(piece))
+        else:
+            pieces.append(piece)
+    return pieces
+
+
+def _parted(places: Sequence[_Place]) -> tuple[Sequence[_Place], Sequence[_Place]]:
     gaps = []
     for axis in (0, 1):
         lines = sorted({place[axis] for place in places})
         gaps += [(end - start, min(n, len(lines) - n), axis, end) for n, (start, end) in enumerate(pairwise(lines), 1)]
     *_, axis, end = max(gaps)
-    before, behind = ([p for p in places if (p[axis] < end) is first] for first in (True, False))
-    return [*_pieces(before), *_pieces(behind)]
+    return [p for p in places if p[axis] < end], [p for p in places if p[axis] >= end]
 
 
 def _around(places: Sequence[_Place]) -> Area:
