@@ -13,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from xlcollab.errors import CannotWriteError, FileError, NoCrosstabError, OptionError, RatingsError
+from xlcollab.errors import CannotWriteError, DuplicateError, FileError, NoCrosstabError, OptionError, RatingsError
 from xlcollab.rating_files import read_excel, read_names, read_ratings, write_ratings
 from xlcollab.ratings import Ratings
 from xlcollab.reading.tables import read_pairs
 from xlcollab.table_writing import write_rows
+from xlcollab.xlsx.workbook import Workbook
 
 KINDS = [".csv", ".tsv", ".xlsx", ".parquet"]
 
@@ -168,7 +169,15 @@ def test_a_frame_that_pandas_saved_as_parquet_is_read(tmp_path):
     ratings = read_ratings(path)
     assert (ratings.users, ratings.items, ratings.values.tolist()) == ((1, 2), ("a",), [3, 4.5])
     df.pivot(index="userId", columns="movieId", values="rating").to_parquet(path)
-    assert read_ratings(path).equals(ratings.crosstab()) or read_ratings(path).items == ("a", "b")
+    crosstab = read_ratings(path)
+    assert (crosstab.users, crosstab.items, crosstab.values.tolist()) == ((1, 2), ("a", "b"), [3, 4.5])
+
+
+def test_rows_of_parquet_are_counted_with_those_that_hold_no_rating(tmp_path):
+    path = tmp_path / "ratings.parquet"
+    pd.DataFrame({"user": [1, 2, 2], "item": [1, 1, 1], "rating": [None, 3, 5]}).to_parquet(path)
+    with pytest.raises(DuplicateError, match=r"line 2, column 3 and .*line 3, column 3 both rate"):
+        read_ratings(path)
 
 
 def test_damaged_parquet_is_refused_by_name(tmp_path):
@@ -226,6 +235,12 @@ def test_names_by_texts_stay_texts(tmp_path):
     path = tmp_path / "names.csv"
     path.write_text("a,Heat\nb,Jaws\n")
     assert read_names(path) == {"a": "Heat", "b": "Jaws"}
+
+
+def test_a_book_without_worksheets_holds_no_names(tmp_path):
+    Workbook.new().save(tmp_path / "names.xlsx")
+    with pytest.raises(FileError, match="holds no names"):
+        read_names(tmp_path / "names.xlsx")
 
 
 def test_a_file_of_one_column_holds_no_names(tmp_path):

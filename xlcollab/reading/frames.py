@@ -228,9 +228,10 @@ def table_of_frame(df: pd.DataFrame, place: Place, transpose: bool, blanks: Blan
     if is_long(df):
         at = columns_of(df)
         ratings = df.iloc[:, at.rating]
-        df = df[(ratings.notna() & ~ratings.map(blanks.__contains__)).to_numpy(dtype=bool)]
+        rated = (ratings.notna() & ~ratings.map(blanks.__contains__)).to_numpy(dtype=bool)
+        df, lines = df[rated], (np.flatnonzero(rated) + 1).tolist()
         users, items, column, times, where = frame_columns(df, at)
-        values, lines = rating_values(column, where), range(1, len(df) + 1)
+        values = rating_values(column, where)
         titles = str(df.columns[at.user]), str(df.columns[at.item])
         return LongTable(place, nowhere, users, items, values, times, lines, (1, 2, 3), *titles)
     down, across, dense, titles = crosstab_parts(df)

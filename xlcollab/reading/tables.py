@@ -96,8 +96,8 @@ def _fields(path: Path) -> list[list[str]]:
     """The rows of a small table, each field as text: of a text file, or of the first sheet of a workbook."""
     data = read_bytes(path)
     if _is_workbook(path, data[:8]):
-        sheet = Workbook.open(path).sheets[0]
-        values = [] if sheet.used is None else sheet.values(sheet.used)
+        sheet = next(iter(Workbook.open(path).sheets), None)
+        values = [] if sheet is None or sheet.used is None else sheet.values(sheet.used)
         return [["" if value is None else str(value).strip() for value in row] for row in values]
     dialect = sniff(data[:SAMPLE_BYTES], str(path))
     return [[field.strip() for field in row] for row in TextGrid.read(path, data, dialect, Blanks()).fields]
