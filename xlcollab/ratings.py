@@ -280,14 +280,15 @@ class Ratings:
 
         from xlcollab.reading.frames import label_index
 
-        columns: dict[str, Any] = {
-            self.user_title: label_index(self.users).take(self.user_idx),
-            self.item_title: label_index(self.items).take(self.item_idx),
-            "rating": self.values,
-        }
+        titles = [self.user_title, self.item_title, "rating"]
+        users, items = label_index(self.users).take(self.user_idx), label_index(self.items).take(self.item_idx)
+        columns: list[Any] = [users, items, self.values]
         if self.timestamps is not None:
-            columns["timestamp"] = self.timestamps
-        return pd.DataFrame(columns)
+            titles.append("timestamp")
+            columns.append(self.timestamps)
+        frame = pd.DataFrame(dict(enumerate(columns)))
+        frame.columns = pd.Index(titles)  # not before: both columns of labels may have one title
+        return frame
 
     def crosstab_frame(self) -> pd.DataFrame:
         """The crosstab as a DataFrame, users down its index and items across its columns; NaN is not rated."""

@@ -76,6 +76,13 @@ def test_titles_above_notes_beside_and_a_note_below_are_passed_over(read_from):
     assert table.user_title == "viewer"
 
 
+def test_a_corner_that_says_what_the_cells_hold_names_no_users(read_from):
+    table = read_from([["Rating", "Heat", "Jaws"], ["Ann", 5, 4], ["Bob", None, 3]])
+    assert (table.user_title, table.item_title) == ("user", "item")
+    ratings = Ratings.from_table(table)
+    assert Ratings.from_frame(ratings.to_frame()).equals(ratings)
+
+
 def test_a_title_right_above_the_header_is_no_header(read_from):
     table = read_from([["Film club", "spring", None, None], *SMALL])
     assert outline(table) == ("Ratings", "A2:D5", (14, 29, 72), (27, 49, 57))

@@ -122,6 +122,13 @@ def test_a_long_frame_comes_back_as_it_was():
     pd.testing.assert_frame_equal(back, LONG[["userId", "movieId", "rating", "timestamp"]])
 
 
+def test_users_and_items_of_one_title_are_two_columns():
+    names = pd.DataFrame([["Ann", "Bob", 5], ["Ann", "Cleo", 4]], columns=["name", "name", "score"])
+    back = Ratings.from_frame(names).to_frame()
+    assert list(back.columns) == ["name", "name", "rating"]
+    assert back.to_numpy().tolist() == names.to_numpy().tolist()
+
+
 def test_a_frame_keeps_mixed_labels_apart():
     ratings = Ratings.from_arrays([1, "1", dt.date(2024, 1, 2)], [1, 2.5, 3], [1, 2, 3])
     assert ratings.to_frame()["user"].tolist() == [1, "1", dt.date(2024, 1, 2)]

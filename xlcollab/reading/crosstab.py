@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, cast
 
 from xlcollab.errors import DuplicateError, NoCrosstabError, RatingsError, SeveralCrosstabsError
-from xlcollab.labels import Label, is_item_word, is_user_word, plain_label, repeated
+from xlcollab.labels import Label, is_item_word, is_user_word, plain_label, repeated, roles
 from xlcollab.reading.grid import DATE, FORMULA, NUMBER, Blanks, Grid, Place, Spot
 from xlcollab.reading.long_tables import LongLayout
 from xlcollab.reading.rectangles import CrosstabLayout, Layout, find_layouts, layout_of
@@ -319,8 +319,8 @@ def table_of(grid: Grid, layout: Layout, *, transpose: bool = False) -> Crosstab
 def _titled(table: Crosstab, grid: Grid, layout: CrosstabLayout) -> Crosstab:
     """The table with what its corner calls the labels; the lesson has "movieId" there, "userId" left of the users."""
     corner = grid.value(layout.top, layout.left)
-    if not isinstance(corner, str):
-        return table
+    if not isinstance(corner, str) or "rating" in roles([corner]):
+        return table  # a corner that says "rating" is about the cells
     if is_user_word(corner) or not (is_item_word(corner) or table.transposed):
         return replace(table, user_title=corner)
     beside = grid.value(layout.top + 1, layout.left - 1) if layout.left else None
