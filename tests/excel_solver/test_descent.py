@@ -12,6 +12,7 @@ from xlcollab.excel_solver.assemble import assemble
 from xlcollab.excel_solver.descent import descend
 from xlcollab.excel_solver.evaluator import Evaluator
 from xlcollab.excel_solver.names import read_models
+from xlcollab.excel_solver.outcome import Code
 from xlcollab.excel_solver.starts import Minima
 from xlcollab.excel_solver.watch import Watch
 from xlcollab.xlsx.workbook import Workbook
@@ -101,6 +102,25 @@ def test_the_message_counts_minima_and_unfinished_descents_apart(solver_book) ->
     assert "unfinished" not in ended
     cut = xc.solve(solver_book(**VALLEY, names={"solver_itr": "7"}), restarts=3).models[0].message
     assert "3 unfinished descents from 3 starts" in cut
+
+
+@pytest.mark.parametrize("limit", ["0", "101"])
+def test_a_last_round_cut_short_is_at_the_limit_and_not_crawling(solver_book, limit: str) -> None:
+    (model,) = xc.solve(solver_book(**VALLEY, names={"solver_itr": limit}), restarts=1).models
+    assert model.code == Code.ITERATION_LIMIT
+    assert "still falls" not in model.message
+
+
+@pytest.mark.parametrize(
+    "objective", [f"=SUM(B1:B{N - 1})+B{N}^2", f"=SUMSQ(D1:D{N - 1},E1:E{N - 1},B{N})"], ids=["sum", "squares"]
+)
+def test_an_infinite_slope_leaves_the_metric_finite(solver_book, objective: str) -> None:
+    """Of a square root at its least, 0; the other variables go on to their minimum."""
+    cells = {**VALLEY["cells"], f"A{N + 1}": 0, f"B{N}": f"=1+SQRT(A{N + 1})", "C1": objective}
+    cells |= {f"D{i}": f"=10*(A{i + 1}-A{i}^2)" for i in range(1, N)} | {f"E{i}": f"=1-A{i}" for i in range(1, N)}
+    evaluator = evaluator_of(solver_book(cells, objective="C1", changing=f"A1:A{N + 1}"))
+    local = descend(evaluator, evaluator.problem.start, np.ones(N + 1), 2000, 1e-4)
+    np.testing.assert_allclose(local.x, [1.0] * N + [0.0], atol=1e-3)
 
 
 # Eight users and items of four factors through a TANH: the least error lies at infinite factors, along curved valleys.

@@ -34,6 +34,7 @@ _AT_BOUND = 1e-9
 _PACE = 50  # iterations over which a descent's pace is taken
 _ROUND = 100  # iterations before the metric is measured anew
 _FLATTEST = 1e-2  # the least stiffness that a metric knows, where that of each variable alone is 1
+_STEEPEST = 1e150  # of which squares can be summed
 _MANY_STEPS, _FEW_STEPS = 50, 5  # of Newton, from a minimum and from a descent that only crawls
 _UNFINISHED = 1  # SciPy's status at its iteration limit
 _DECREMENT = 1e-10  # what a full Newton step still promises, relative to the merit
@@ -77,11 +78,12 @@ def descend(
             return local
     first, _ = evaluator.merit(x)
     race = _Race(iterations, best, max(abs(first), 1e-12))
-    metric, length = scale, _ROUND if _can_be_measured(evaluator) else iterations
+    measurable = _can_be_measured(evaluator)
+    metric, length = scale, _ROUND if measurable else iterations
     while True:
         x, status = _lbfgs(evaluator, x, metric, race.round(length), 1e-8 * convergence, race)
-        crawling = status == _UNFINISHED and metric.ndim == 2 and race.fell <= convergence
-        if crawling or status != _UNFINISHED or race.left == 0:
+        crawling = status == _UNFINISHED and metric.ndim == 2 and race.crawls(convergence)
+        if crawling or status != _UNFINISHED or not measurable or race.left <= 0:
             break
         metric = _metric(evaluator, x)
     merit, gradient = evaluator.merit(x)
@@ -109,10 +111,9 @@ class _Race:
         self._path = []
         return min(most, self.left)
 
-    @property
-    def fell(self) -> float:
-        """How much the merit changed over this round, relative to what it is now."""
-        return (self._path[0] - self._path[-1]) / max(abs(self._path[-1]), 1e-300)
+    def crawls(self, convergence: float) -> bool:
+        """Whether the merit changed by no more than that part of it over the round; one cut short does not tell."""
+        return len(self._path) == _ROUND and self._path[0] - self._path[-1] <= convergence * abs(self._path[-1])
 
     def __call__(self, intermediate_result: OptimizeResult) -> None:
         self.left -= 1
@@ -172,7 +173,8 @@ def _metric(evaluator: Evaluator, x: Floats) -> Floats:
     """
     if evaluator.residuals is not None:
         jacobian = evaluator.residuals.jacobian(x)
-        dense = np.nan_to_num(jacobian if isinstance(jacobian, np.ndarray) else jacobian.toarray())
+        dense = jacobian if isinstance(jacobian, np.ndarray) else jacobian.toarray()
+        dense = np.where(np.abs(dense) < _STEEPEST, dense, 0.0)  # infinite slopes are none in the gradient either
         curvature = dense.T @ dense
     else:
         curvature = _hessian(evaluator, x, np.ones(x.size, bool))
@@ -265,7 +267,8 @@ def _hessian(evaluator: Evaluator, x: Floats, free: NDArray[np.bool_]) -> Floats
         ahead, behind = x.copy(), x.copy()
         ahead[j] += h
         behind[j] -= h
-        hessian[i] = (evaluator.gradient(ahead)[columns] - evaluator.gradient(behind)[columns]) / (2 * h)
+        with np.errstate(invalid="ignore"):  # ∞ − ∞, as of SQRT at 0
+            hessian[i] = (evaluator.gradient(ahead)[columns] - evaluator.gradient(behind)[columns]) / (2 * h)
     return np.nan_to_num((hessian + hessian.T) / 2)
 
 
