@@ -120,7 +120,7 @@ def write_ratings(
     """
     from xlcollab.table_writing import write_crosstab, write_long
 
-    # Half stars stand below each other, and no decimal that is there is hidden.
+    # Half stars stand below each other; of other ratings up to three decimals show.
     shown = "0.0" if np.array_equal(np.round(ratings.values, 1), ratings.values) else "0.0##"
     if form == "crosstab":
         labels = ratings.user_title, ratings.users, ratings.items

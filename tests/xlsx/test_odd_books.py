@@ -55,6 +55,8 @@ ODD: Mapping[str, Callable[[Parts], Parts]] = {
     "no addresses": in_sheet(lambda xml: re.sub(r' r="[A-Z]?\d+"', "", xml)),
     "single quotes": in_sheet(lambda xml: xml.replace('"', "'")),
     "white space": in_sheet(lambda xml: xml.replace("<c ", "\n    <c ").replace("><v>", ">\n  <v>")),
+    "white space in end tags": in_sheet(lambda xml: xml.replace("</row>", "</row >").replace("</c>", "</c\t>")),
+    "white space where rows end": in_sheet(lambda xml: xml.replace("</row>", "</row >")),
     "comments": in_sheet(lambda xml: xml.replace("<v>3.5<", "<!-- <v>9</v> --><v>3.5<")),
     "processing instructions": in_sheet(lambda xml: xml.replace("<v>3.5<", "<?x <v>9</v>?><v>3.5<")),
     "character data": in_sheet(lambda xml: xml.replace("<v>3.5<", "<v><![CDATA[3.5]]><")),

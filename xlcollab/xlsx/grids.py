@@ -239,8 +239,8 @@ class _RowReader:
 
     def _cell_by_cell(self, row: bytes) -> _Line | None:
         tokens = row_tokens(row)
-        if tokens is None:
-            return None
+        if tokens is None or len({token[0] for token in tokens}) > 1:
+            return None  # several rows, where some end with </row > and were not cut
         filled = {token[1]: self.reader.cell(token, None).value for token in tokens}
         formulas = [token[1] for token in tokens if has_formula(token)]
         self.arrays += [area for token in tokens if (area := array_area(token)) is not None]
