@@ -1,4 +1,5 @@
 from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -197,6 +198,15 @@ class TestNewcomer:
     def test_a_series_does_as_well(self, made):
         ratings = {"i0": 5.0, "i3": 2.0}
         assert made.fold_in_user(pd.Series(ratings)).predict("i9") == made.fold_in_user(ratings).predict("i9")
+
+    def test_pairs_and_decimals_do_as_well(self, made):
+        expected = made.fold_in_user({"i0": 5.0, "i3": 2.0}).predict("i9")
+        assert made.fold_in_user([("i0", 5), ("i3", Decimal("2.0"))]).predict("i9") == expected
+
+    @pytest.mark.parametrize("few", [None, 5, [49, 57], [("i0", 5, 1)]])
+    def test_refuses_what_is_no_pairs(self, made, few):
+        with pytest.raises(RatingsError, match="a mapping, a Series or pairs of item and rating"):
+            made.fold_in_user(few)
 
     def test_refuses_a_series_that_rates_an_item_twice(self, made):
         with pytest.raises(RatingsError, match="The item 'i0' is rated twice. Leave one of the two out"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -113,16 +115,20 @@ class Newcomer:
 def few_ratings(kind: str, ratings: Few, y_range: tuple[float, float] | None) -> tuple[list[Label], FloatArray]:
     """Labels of ``kind`` and values (N,) of a newcomer's ratings.
 
-    Raises `RatingsError` for a label that stands there twice, and for what is no finite number or outside ``y_range``.
+    Raises `RatingsError` for what is no pairs, for a label that stands there twice, and for what is no finite number or
+    outside ``y_range``.
     """
-    pairs = list(ratings.items() if hasattr(ratings, "items") else ratings)  # a Series has items too
+    pairs: list[tuple[Any, Any]]
+    try:
+        pairs = [(label, value) for label, value in (ratings.items() if hasattr(ratings, "items") else ratings)]
+    except (TypeError, ValueError):
+        raise RatingsError(f"A few ratings are a mapping, a Series or pairs of {kind} and rating.") from None
     labels: list[Label] = [label for label, _ in pairs]
-    values: list[float] = [value for _, value in pairs]
     if twice := repeated(labels):
         raise RatingsError(f"The {kind} {labels[twice[0]]!r} is rated twice. Leave one of the two out.")
     low, high = y_range or (-np.inf, np.inf)
-    for label, value in zip(labels, values, strict=True):
-        if not (isinstance(value, Real) and np.isfinite(value) and low <= value <= high):
+    for label, value in pairs:
+        if not (isinstance(value, Real | Decimal) and math.isfinite(value) and low <= float(value) <= high):
             within = "" if y_range is None else f" from {low:.10g} to {high:.10g}"
             raise RatingsError(f"The rating with {kind} {label!r} is {value!r}; ratings are finite numbers{within}.")
-    return labels, np.array(values, dtype=np.float64)
+    return labels, np.array([value for _, value in pairs], dtype=np.float64)
