@@ -262,6 +262,14 @@ def test_a_file_without_ratings_says_what_it_takes(file_of, text):
         read_ratings(file_of(text))
 
 
+@pytest.mark.parametrize(("sign", "encoding"), [("…", "cp1252"), ("\u2028", "utf-8"), ("\x0b", "utf-8")])
+def test_only_line_ends_end_a_line(tmp_path, sign, encoding):
+    path = tmp_path / "ratings.csv"
+    path.write_bytes(f"user,Wait{sign} what,Jaws\r\nAnn,3,4\r\nBob,5,1\r\n".encode(encoding))
+    ratings = read_ratings(path)
+    assert (ratings.items[1], ratings.values.tolist()) == ("Jaws", [3, 4, 5, 1])
+
+
 def test_a_field_beyond_all_length_is_an_error_that_names_the_file(file_of):
     path = file_of("user,item,rating\n" + "a" * 200_000 + ",x,3\nb,y,4\n")
     with pytest.raises(FileError, match=r"cannot be split into fields .*quotation mark"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import Final
 
 from xlcollab.errors import UnsupportedFormatError
 
-__all__ = ["SAMPLE_BYTES", "Dialect", "sniff"]
+__all__ = ["SAMPLE_BYTES", "Dialect", "lines_of", "sniff"]
 
 SAMPLE_BYTES: Final = 1 << 16
 """How much of a file is looked at: some thousand lines."""
@@ -45,13 +46,18 @@ class Dialect:
         return csv.reader(lines[self.skip :], delimiter=self.delimiter, skipinitialspace=self.delimiter == " ")
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines with their ends, as csv and pandas count them; `str.splitlines` also ends one at Windows' "…"."""
+    return list(io.StringIO(text, newline=""))
+
+
 def sniff(sample: bytes, name: str) -> Dialect:
     """The dialect of a file from its first bytes. Raises `UnsupportedFormatError` for what is no text."""
     encoding = _encoding(sample)
     text = sample.decode(encoding, errors="replace")
     if "\0" in text:
         raise UnsupportedFormatError(f"{name} is no table of text, no workbook and no parquet file.")
-    lines = [line for line in text.splitlines() if line.strip()][:_SAMPLE_LINES]
+    lines = [line.rstrip("\r\n") for line in lines_of(text) if line.strip()][:_SAMPLE_LINES]
     if lines and re.fullmatch(r"sep=.", lines[0].strip("\ufeff"), re.IGNORECASE):
         delimiter, skip, lines = lines[0][-1], 1, lines[1:]
     else:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from xlcollab.errors import CellValueError, FileError, NoCrosstabError, RatingsError
 from xlcollab.labels import Label, is_header_word, is_plain_int, typed_labels
 from xlcollab.reading.crosstab import Crosstab, LongTable, table_of
-from xlcollab.reading.dialect import SAMPLE_BYTES, Dialect, sniff
+from xlcollab.reading.dialect import SAMPLE_BYTES, Dialect, lines_of, sniff
 from xlcollab.reading.grid import Blanks, Grid, Place
 from xlcollab.reading.long_tables import LongLayout
 from xlcollab.reading.rectangles import CrosstabLayout, Layout, find_layouts, layout_of
@@ -99,7 +99,7 @@ class TextGrid:
             text = data.decode(dialect.encoding, errors="replace" if cut else "strict")
         except UnicodeDecodeError:
             text = data.decode("latin-1")  # the start of the file looked like UTF-8
-        lines = text.splitlines(keepends=True)
+        lines = lines_of(text)
         try:
             fields = list(dialect.rows(lines[:-1] if cut else lines))
         except csv.Error as error:
