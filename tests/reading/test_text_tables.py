@@ -270,6 +270,18 @@ def test_only_line_ends_end_a_line(tmp_path, sign, encoding):
     assert (ratings.items[1], ratings.values.tolist()) == ("Jaws", [3, 4, 5, 1])
 
 
+@pytest.mark.parametrize(
+    ("data", "item"),
+    [("Schindler’s List".encode("cp1252"), "Schindler’s List"), (b"\x93\x81\x94", "\x93\x81\x94")],
+    ids=["Windows", "no Windows"],
+)
+def test_what_is_no_utf_8_is_windows_text_unless_it_cannot_be(tmp_path, data, item):
+    for table in (b"user,%s,Jaws\nAnn,3,4\nBob,5,1\n", b"user,item,rating\nAnn,%s,3\nAnn,Jaws,4\nBob,Jaws,1\n"):
+        path = tmp_path / "ratings.csv"
+        path.write_bytes(table % data)
+        assert set(read_ratings(path).items) == {item, "Jaws"}
+
+
 def test_a_field_beyond_all_length_is_an_error_that_names_the_file(file_of):
     path = file_of("user,item,rating\n" + "a" * 200_000 + ",x,3\nb,y,4\n")
     with pytest.raises(FileError, match=r"cannot be split into fields .*quotation mark"):

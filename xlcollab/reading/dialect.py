@@ -69,11 +69,13 @@ def _encoding(sample: bytes) -> str:
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if sample.startswith(mark):
             return encoding
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(sample)  # incremental: the sample may end inside a character
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "utf-8"
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            codecs.getincrementaldecoder(encoding)().decode(sample)  # incremental: it may end inside a character
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    return "latin-1"  # every byte is a character of it
 
 
 def _delimiter(lines: Sequence[str]) -> str:
