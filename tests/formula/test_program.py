@@ -243,6 +243,18 @@ def test_the_residuals_of_a_sum_of_squares_are_found(program_of):
     assert program.values(program.start) == [pytest.approx(1.0)]
 
 
+@pytest.mark.parametrize("first", ["=A1*2", "=(A1-3)^2"], ids=["numbers", "squares"])
+def test_cells_that_add_each_other_up_are_not_taken_apart_into_all_their_terms(program_of, first: str):
+    """Fibonacci's: the last of sixty is a sum of 1.5 million million terms."""
+    sums = {f"B{row}": f"=B{row - 1}+B{row - 2}" for row in range(3, 61)}
+    program = program_of({**INPUTS, "B1": first, "B2": first, **sums}, "A1:A3", ("B60",))
+    assert program.residuals is None
+    assert (
+        program.values(program.start)[0]
+        == 1548008755920 * program_of({**INPUTS, "B1": first}, "A1:A3", ("B1",)).values(program.start)[0]
+    )
+
+
 OPERATIONS = (
     "{a}+{b}",
     "{a}*{b}",

@@ -8,6 +8,7 @@ depends on the changing cells.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Residuals", "find_squares"]
 
 Floats = NDArray[np.float64]
+
+_MOST = 1 << 16  # terms; where cells add each other up, as in Pascal's triangle, they double from cell to cell
 
 
 class _NoSquares(Exception):  # noqa: N818 — an answer, not an error
@@ -73,9 +76,10 @@ def find_squares(objective: Slot, pages: Sequence[Page]) -> list[Slot] | None:
     """The residuals of an objective; None where it is no sum of squares. Weights go to the end of the tape."""
     search = _Search(pages)
     try:
-        return list(search.monotone(objective))
+        squares = list(islice(search.monotone(objective), _MOST + 1))
     except _NoSquares:
         return None
+    return squares if len(squares) <= _MOST else None
 
 
 class _Search:
@@ -127,17 +131,17 @@ class _Search:
             yield from self.squares(_slot(op, 0))
         elif isinstance(op, Contraction) and slot.size == 1:
             yield from self._product(op)
-        elif (terms := self._terms(slot)) != [slot]:
-            for term in terms:
-                yield from self.total(term)
-        elif slot.size == 1:
-            yield from self.squares(slot)
         else:
-            raise _NoSquares
+            for term in self._terms(slot):
+                if term is not slot:
+                    yield from self.total(term)
+                elif slot.size == 1:
+                    yield from self.squares(slot)
+                else:
+                    raise _NoSquares
 
-    def _terms(self, slot: Slot) -> list[Slot]:
+    def _terms(self, slot: Slot) -> Iterator[Slot]:
         """What a sum adds up, in order; a loop and no recursion, since people add hundreds of cells up."""
-        terms: list[Slot] = []
         ahead = [slot]
         while ahead:
             top = ahead.pop()
@@ -146,8 +150,7 @@ class _Search:
             elif isinstance(top.op, View) and (inner := self._one_cell(top.op)) is not None:
                 ahead.append(inner)
             else:
-                terms.append(top)
-        return terms
+                yield top
 
     def _product(self, op: Contraction) -> Iterator[Slot]:
         """SUMPRODUCT(x, x), or of weights and squares."""
