@@ -208,7 +208,7 @@ class Fit:
         return self.predictor.predict_pairs(np.repeat(user_idx, n), every_item).reshape(-1, n)
 
     def similar_items(self, item: Label, n: int = 10) -> pd.DataFrame:
-        """The ``n`` items most like this one, best first: item, similarity.
+        """The ``n`` items most like this one, best first: item (its name, if any), similarity.
 
         ``similarity`` is the cosine q_i·q_j / (‖q_i‖ ‖q_j‖) of their factors, from −1 to 1, 0 where an item's factors
         are all 0 (`answers.similarity`). An item without a rating stands where the average one does. Raises
@@ -217,7 +217,7 @@ class Fit:
         return self._similar("item", item, n)
 
     def similar_users(self, user: Label, n: int = 10) -> pd.DataFrame:
-        """The ``n`` users most like this one, best first: user, similarity, as `similar_items`."""
+        """The ``n`` users most like this one, best first, as `similar_items`."""
         return self._similar("user", user, n)
 
     def _similar(self, kind: str, label: Label, n: int) -> pd.DataFrame:
