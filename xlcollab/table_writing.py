@@ -79,14 +79,13 @@ def write_long(
 def write_rows(
     path: str | os.PathLike[str], header: Sequence[str], rows: Iterable[Sequence[Value]], force: bool = False
 ) -> None:
-    """Write predictions under a header: .xlsx, .parquet, or text, in .tsv and .txt by tabs and else by commas."""
+    """Write predictions under a header: .xlsx, .parquet, .csv, or .tsv and .txt by tabs; other suffixes are refused."""
     path, rows = Path(path), list(rows)
-    kind = path.suffix.lower()
+    kind = _suffix(path, len(rows) + 1, len(header))
     columns = list(zip(*rows, strict=True)) or [()] * len(header)
     if kind == ".parquet":
         _write_parquet(path, header, columns, force)
     elif kind == ".xlsx":
-        _suffix(path, len(rows) + 1, len(header))
         _write_workbook(path, _list_sheet("predictions", header, columns, iter(rows), "0.00"), force)
     else:
         _write_text(path, header, rows, force)

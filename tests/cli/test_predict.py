@@ -104,3 +104,10 @@ def test_recommend_writes_names_where_there_are_names(run, lesson, tmp_path):
     assert "Vertigo" in run("recommend", lesson, *flags).stdout
     assert run("recommend", lesson, *flags, "-o", tmp_path / "best.csv").exit_code == 0
     assert (tmp_path / "best.csv").read_text().splitlines()[0] == "user,rank,item,name,prediction,low,high"
+
+
+def test_predictions_are_refused_under_a_suffix_of_another_kind(run, model, tmp_path):
+    result = run("recommend", model, "-o", tmp_path / "out.xls")
+    assert result.exit_code == 1
+    assert "out.xls cannot be written" in result.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -171,7 +171,9 @@ class _Search:
         elif ran > 1 and found:
             parts.append(f"All {ran} starts ended in it.")
         if self.best is not None and self.best.crawling:
-            parts.append("The objective still falls, ever more slowly: bounds or a penalty would give it a minimum.")
+            parts.append(
+                "The objective still falls, ever more slowly; if it has no minimum, bounds or a penalty give it one."
+            )
         if not self.problem.program.smooth:
             parts.append("The formulas have kinks or jumps, so that a better point may exist.")
         return " ".join(parts)
