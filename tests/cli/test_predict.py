@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from xlcollab.cli.options import label
+
 
 @pytest.fixture(scope="module")
 def model(lesson, tmp_path_factory):
@@ -111,3 +113,8 @@ def test_predictions_are_refused_under_a_suffix_of_another_kind(run, model, tmp_
     assert result.exit_code == 1
     assert "out.xls cannot be written" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("text", "read"), [("293", 293), ("999", 999), ("-4", -4), ("29_3", "29_3"), (" 293", " 293")])
+def test_a_typed_label_is_a_number_only_where_it_is_written_as_one(text, read):
+    assert label(text, (14, 293)) == read

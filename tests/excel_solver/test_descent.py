@@ -9,7 +9,7 @@ import pytest
 
 import xlcollab as xc
 from xlcollab.excel_solver.assemble import assemble
-from xlcollab.excel_solver.descent import descend
+from xlcollab.excel_solver.descent import Local, descend
 from xlcollab.excel_solver.evaluator import Evaluator
 from xlcollab.excel_solver.names import read_models
 from xlcollab.excel_solver.outcome import Code
@@ -37,24 +37,28 @@ def evaluator_of(path: Path) -> Evaluator:
     return Evaluator(problem, Watch(model.options, None, model.sheet))
 
 
+def descended(evaluator: Evaluator, best: float = np.inf) -> Local:
+    return descend(evaluator, evaluator.problem.start, np.ones(N), 2000, 1e-4, best)
+
+
 @pytest.fixture
 def valley(solver_book) -> Evaluator:
     return evaluator_of(solver_book(**VALLEY))
 
 
 def test_a_descent_that_creeps_too_slowly_to_be_the_best_is_given_up(valley) -> None:
-    free = descend(valley, valley.problem.start, np.ones(N), 2000, 1e-4)
+    free = descended(valley)
     assert not free.limited
     whole = valley.evaluations
-    given_up = descend(valley, valley.problem.start, np.ones(N), 2000, 1e-4, best=-1e6)
+    given_up = descended(valley, best=-1e6)
     assert given_up.limited
     assert given_up.merit > free.merit
     assert valley.evaluations - whole < whole
 
 
 def test_a_descent_that_may_still_be_the_best_goes_to_its_end(valley) -> None:
-    free = descend(valley, valley.problem.start, np.ones(N), 2000, 1e-4)
-    raced = descend(valley, valley.problem.start, np.ones(N), 2000, 1e-4, best=free.merit + 1e-3)
+    free = descended(valley)
+    raced = descended(valley, best=free.merit + 1e-3)
     np.testing.assert_array_equal(raced.x, free.x)
 
 
@@ -64,8 +68,7 @@ def test_parameters_of_very_different_size_do_not_slow_a_descent_down(solver_boo
     cells = {f"A{i}": 0 for i in range(1, N + 1)} | {f"B{i}": float(s) for i, s in enumerate(sizes, 1)}
     cells |= {f"C{i}": f"=B{i}*A{i}+SUM($A$1:$A${N})/100-1" for i in range(1, N + 1)}
     cells["D1"] = f"=SUMSQ(C1:C{N})"
-    evaluator = evaluator_of(solver_book(cells, objective="D1", changing=f"A1:A{N}"))
-    local = descend(evaluator, evaluator.problem.start, np.ones(N), 2000, 1e-4)
+    local = descended(evaluator_of(solver_book(cells, objective="D1", changing=f"A1:A{N}")))
     assert not local.limited
     assert local.merit == pytest.approx(0, abs=1e-9)
 
@@ -76,8 +79,7 @@ def test_a_metric_is_measured_where_the_objective_is_no_sum_of_squares(solver_bo
     cells = {f"A{i}": 1 for i in range(1, N + 1)} | {f"B{i}": float(w) for i, w in enumerate(weights, 1)}
     cells |= {f"C{i}": f"=B{i}*(EXP(A{i})-A{i})" for i in range(1, N + 1)}
     cells["D1"] = f"=SUM(C1:C{N})+SUM(A1:A{N})^2/1000"
-    evaluator = evaluator_of(solver_book(cells, objective="D1", changing=f"A1:A{N}"))
-    local = descend(evaluator, evaluator.problem.start, np.ones(N), 2000, 1e-4)
+    local = descended(evaluator_of(solver_book(cells, objective="D1", changing=f"A1:A{N}")))
     assert not local.limited
     np.testing.assert_allclose(local.x, 0, atol=1e-2)
     assert local.merit == pytest.approx(weights.sum(), rel=1e-9)

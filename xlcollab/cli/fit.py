@@ -71,8 +71,10 @@ def fit(
     xlcollab fit workbooks/movielens_15x15.xlsx -o result.xlsx
     """
     target, replace = _target(source, output, in_place, force)
-    for path in filter(None, (save,)):
-        _check(path, force)
+    if save is not None:
+        from xlcollab.atomic import check_target
+
+        check_target(save, force=force)
     ratings = read(source, pick(flags), n_users, n_items)
     with progress_bar(quiet) as on_progress:
         fits = _fit_all(ratings, solvers, flags, seed=seed, valid_pct=valid_pct, strict=strict, on_progress=on_progress)
@@ -119,12 +121,6 @@ def _book(source: Path) -> Workbook:
     from xlcollab.xlsx.workbook import Workbook
 
     return Workbook.open(source) if source.suffix.lower() in _EXCEL else Workbook.new()
-
-
-def _check(path: Path, force: bool) -> Path:
-    from xlcollab.atomic import check_target
-
-    return check_target(path, force=force)
 
 
 def _fit_all(ratings: Ratings, solvers: tuple[str, ...], flags: dict[str, Any], **common: Any) -> list[Fit]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
@@ -155,7 +155,6 @@ def solver_settings(solver: str, flags: dict[str, Any]) -> dict[str, Any]:
 def label(text: str, among: tuple[Label, ...]) -> Label:
     """The label that a person typed: ``293`` is the number 293 where the ratings hold numbers, known or not."""
     by_text = {str(known): known for known in among}
-    if text not in by_text and all(isinstance(known, int) for known in among):
-        with contextlib.suppress(ValueError):
-            return int(text)
+    if text not in by_text and re.fullmatch(r"-?\d+", text) and all(isinstance(known, int) for known in among):
+        return int(text)
     return by_text.get(text, text)
