@@ -102,7 +102,13 @@ def _solve(context, book, model) -> dict:
     began = time.perf_counter()
     solver.solve()
     seconds = time.perf_counter() - began
-    return {"value": solver.ResultValue, "success": solver.Success, "seconds": seconds}
+    if not solver.Success:
+        return {"missing": f"no answer after {seconds:.2f} s"}
+    for cell, value in zip(solver.Variables, solver.Solution, strict=True):
+        sheet.getCellByPosition(cell.Column, cell.Row).Value = value
+    # SwarmSolver's own ResultValue is 0 whatever it found.
+    reached = sheet.getCellByPosition(solver.Objective.Column, solver.Objective.Row).Value
+    return {"value": reached, "seconds": seconds}
 
 
 if __name__ == "__main__":
