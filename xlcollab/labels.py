@@ -16,11 +16,11 @@ __all__ = [
     "is_header_word",
     "is_item_word",
     "is_many",
-    "is_missing",
     "is_plain_int",
     "is_total_word",
     "is_user_word",
     "match_names",
+    "missing_labels",
     "plain_label",
     "repeated",
     "roles",
@@ -37,8 +37,15 @@ def is_many(labels: object) -> TypeGuard[Iterable[Any]]:
     return isinstance(labels, Iterable) and not isinstance(labels, str | bytes)
 
 
-def is_missing(label: object) -> bool:
-    """Whether it stands for no label at all: None, NaN, and pandas' NA and NaT."""
+def missing_labels(labels: Iterable[object]) -> list[int]:
+    """Where something stands that is no label at all: None, NaN, and pandas' NA and NaT."""
+    listed = list(labels)
+    if set(map(type, listed)) <= {int, str}:  # as a rule, and they may be very many
+        return []
+    return [at for at, label in enumerate(listed) if _is_missing(label)]
+
+
+def _is_missing(label: object) -> bool:
     if isinstance(label, float):
         return math.isnan(label)
     return label is None or type(label).__name__ in {"NAType", "NaTType"}

@@ -15,7 +15,7 @@ import numpy as np
 
 from xlcollab.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from xlcollab.errors import OptionError, RatingsError
-from xlcollab.labels import Label, is_missing, match_names
+from xlcollab.labels import Label, match_names, missing_labels
 from xlcollab.reading.coding import (
     Column,
     Where,
@@ -232,7 +232,7 @@ class Ratings:
         user_labels, user_idx = code_labels(users)
         item_labels, item_idx = code_labels(items)
         for role, labels, idx in (("user", user_labels, user_idx), ("item", item_labels, item_idx)):
-            if missing := [at for at, label in enumerate(labels) if is_missing(label)]:
+            if missing := missing_labels(labels):
                 row = int(np.flatnonzero(np.isin(idx, missing))[0])
                 raise RatingsError(f"{where(row).text} has no {role}. Fill it in, or leave the row out.")
         floats = rating_values(values, where)

@@ -10,7 +10,7 @@ import numpy as np
 
 from xlcollab.arrays import FloatArray, IntArray
 from xlcollab.errors import CellValueError, DuplicateError, RatingsError
-from xlcollab.labels import Label, is_missing, is_user_word, plain_label, repeated, roles, typed_labels
+from xlcollab.labels import Label, is_user_word, missing_labels, plain_label, repeated, roles, typed_labels
 from xlcollab.reading.coding import Column, Where, is_number, rating_values
 from xlcollab.reading.grid import Blanks, Place, Spot
 from xlcollab.xlsx.cells import Area
@@ -184,7 +184,7 @@ def crosstab_parts(df: pd.DataFrame) -> tuple[tuple[Label, ...], tuple[Label, ..
         df = df.set_index(df.columns[0])
     users, items = tuple(map(_plain, df.index.tolist())), tuple(map(_plain, df.columns.tolist()))
     for labels, kind, where in ((users, "user", "Row"), (items, "item", "Column")):
-        if missing := [at for at, label in enumerate(labels) if is_missing(label)]:
+        if missing := missing_labels(labels):
             raise RatingsError(
                 f"{where} {missing[0]} of the DataFrame has no {kind}. Fill in its label, or leave it out."
             )

@@ -78,7 +78,9 @@ class _Typed(dict[str, CellValue]):
         text = field.strip()
         number = text.replace(self.decimal, ".")
         value: CellValue = text or None
-        if _NUMBER.fullmatch(number):
+        if text.isdecimal():  # most numbers of most files, in half the time
+            value = int(text)
+        elif _NUMBER.fullmatch(number):
             value = int(number) if number.lstrip("+-").isdigit() else float(number)
         self[field] = value
         return value
@@ -151,7 +153,8 @@ class _LongText:
 
         frame = self._frame()
         rated, values = self._ratings(frame["rating"])
-        frame = frame[rated]
+        if not rated.all():
+            frame = frame[rated]
         lines = rated.nonzero()[0] + self.first_line
         grid, layout = self.text.grid, self.layout
         named = layout.top < layout.rows.start
@@ -198,8 +201,8 @@ class _LongText:
 
     def _is_text(self, role: str) -> bool:
         """Whether the start of a column holds a label that pandas would take for a number, and we do not."""
-        fields = (self.text.fields[row][self.columns[role]].strip() for row in self.layout.rows)
-        return any(_NUMBER.fullmatch(field) and not is_plain_int(field) for field in fields)
+        fields = {self.text.fields[row][self.columns[role]].strip() for row in self.layout.rows}
+        return any(not is_plain_int(field) and _NUMBER.fullmatch(field) for field in fields)
 
     def _ratings(self, column: pd.Series[Any]) -> tuple[BoolArray, FloatArray]:
         """(which lines hold a rating, those ratings)."""
