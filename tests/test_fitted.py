@@ -209,3 +209,19 @@ def test_explain_names_no_way_out_that_it_has_not(lesson_ratings):
     with pytest.raises(UnknownLabelError, match="no user 999") as caught:
         made.explain(999, 49)
     assert "unknown=" not in str(caught.value)
+
+
+@pytest.mark.parametrize("n", [2.0, -1, True, "3", None])
+def test_how_many_to_list_is_a_whole_number(n, made):
+    for lists in (
+        lambda: made.recommend(212, n=n),
+        lambda: made.recommend(n=n),
+        lambda: made.similar_items(49, n=n),
+        lambda: made.similar_users(293, n=n),
+        lambda: made.explain(293, 49, n=n),
+        lambda: made.fold_in_user({49: 5}).recommend(n=n),
+        lambda: made.fold_in_user({49: 5}).explain(57, n=n),
+    ):
+        with pytest.raises(OptionError, match=f"n is {n!r}; it is a whole number, 0 or more"):
+            lists()
+    assert len(made.recommend(212, n=np.int64(2))) == 2

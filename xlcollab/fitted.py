@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,6 +14,7 @@ import numpy as np
 from xlcollab.answers.bounds import Bounds
 from xlcollab.answers.explanation import Explanation
 from xlcollab.answers.fold_in import Regressions
+from xlcollab.answers.names import label_columns
 from xlcollab.answers.newcomer import Few, Newcomer, few_ratings
 from xlcollab.answers.ranking import Seen, best_unseen, ranks
 from xlcollab.answers.similarity import most_similar
@@ -31,10 +32,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["Fit", "load", "pairs_predicted"]
+__all__ = ["Fit", "load"]
 
 Labels: TypeAlias = "Label | Iterable[Label]"
-_PAIRS = 1 << 13  # predicted at a time: their factors stay near the processor
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -158,14 +158,20 @@ class Fit:
         return _frame(self.predict_matrix(clip=clip), self.ratings.users, list(self.ratings.items))
 
     def recommend(
-        self, users: Labels | None = None, n: int = 10, *, include_seen: bool = False, clip: bool | None = None
+        self,
+        users: Labels | None = None,
+        n: int = 10,
+        *,
+        among: Labels | None = None,
+        include_seen: bool = False,
+        clip: bool | None = None,
     ) -> pd.DataFrame:
         """The ``n`` best items that a user has not rated, best first: item (its name, if any), prediction, low, high.
 
         For one user; for several, or for all (None), one table with a row for each of theirs: user, rank (from 1), and
-        the same. Held-out ratings count as rated; ``include_seen`` lists rated items too. Items whose clipped
-        predictions are the same stand in the order of the unclipped ones. ``low`` and ``high`` are the 80% interval,
-        NaN where the solver gives none.
+        the same. ``among`` names the items to choose from (None: all). Held-out ratings count as rated;
+        ``include_seen`` lists rated items too. Items whose clipped predictions are the same stand in the order of the
+        unclipped ones. ``low`` and ``high`` are the 80% interval, NaN where the solver gives none.
         """
         import pandas as pd
 
@@ -173,23 +179,25 @@ class Fit:
         at = np.arange(self.ratings.n_users, dtype=np.int32)
         if users is not None:
             at = self._found("user", users)
-        rows, items = self.recommend_positions(at, n, include_seen=include_seen)
+        choice = None if among is None else self._found("item", among)
+        rows, items = self.recommend_positions(at, n, among=choice, include_seen=include_seen)
         low, high = self.interval_positions(at[rows], items, clip=clip)
         columns = {
-            **self._named("item", items),
+            **label_columns("item", _at(self.ratings.items, items), self.ratings.item_names),
             "prediction": self.predict_positions(at[rows], items, clip=clip),
             "low": low,
             "high": high,
         }
         if one:
             return pd.DataFrame(columns)
-        return pd.DataFrame({"user": _labels_at(self.ratings.users, at[rows]), "rank": ranks(rows), **columns})
+        return pd.DataFrame({"user": _at(self.ratings.users, at[rows]), "rank": ranks(rows), **columns})
 
     def recommend_positions(
-        self, user_idx: IndexArray, n: int, *, include_seen: bool = False
+        self, user_idx: IndexArray, n: int, *, among: IndexArray | None = None, include_seen: bool = False
     ) -> tuple[IndexArray, IndexArray]:
         """(row, item), (N,) each, for users (d,) by position, as `recommend`: ``row`` counts within ``user_idx``."""
-        return best_unseen(self._scores, None if include_seen else self._seen, user_idx, self.ratings.n_items, n)
+        seen = None if include_seen else self._seen
+        return best_unseen(self._scores, seen, user_idx, self.ratings.n_items, n, among)
 
     @cached_property
     def _seen(self) -> Seen:
@@ -224,17 +232,14 @@ class Fit:
         import pandas as pd
 
         position = self._found(kind, label)
-        of_users = kind == "user"
-        vectors = self.factors.user_factors if of_users else self.factors.item_factors
+        vectors = self.factors.user_factors if kind == "user" else self.factors.item_factors
+        labels, names = self._labels_and_names(kind)
         positions, cosines = most_similar(vectors, n, position)
-        return pd.DataFrame({**self._named(kind, positions[0]), "similarity": cosines[0]})
+        return pd.DataFrame({**label_columns(kind, _at(labels, positions[0]), names), "similarity": cosines[0]})
 
-    def _named(self, kind: str, positions: IndexArray) -> dict[str, list[Any]]:
-        """Columns of the labels at some positions, and of their names where there are names."""
-        of_users = kind == "user"
-        labels = _labels_at(self.ratings.users if of_users else self.ratings.items, positions)
-        names = self.ratings.user_names if of_users else self.ratings.item_names
-        return {kind: labels, "name": [names.get(label, "") for label in labels]} if names else {kind: labels}
+    def _labels_and_names(self, kind: str) -> tuple[tuple[Label, ...], Mapping[Label, str]]:
+        r = self.ratings
+        return (r.users, r.user_names) if kind == "user" else (r.items, r.item_names)
 
     def predict_matrix(self, *, clip: bool | None = None) -> FloatArray:
         """r̂ (m, n) for every user and item, in the order of ``ratings.users`` and ``ratings.items``."""
@@ -308,7 +313,7 @@ class Fit:
 
         ``fit.fold_in_user({49: 5, 57: 3}).predict(100)``. The user's row is the regression of the ratings on the items'
         factors, shrunken as the solver shrinks its own rows (`answers.fold_in`); bayes gives its posterior, and so
-        intervals. A mapping, a Series or pairs; empty, it is the average user. Nothing in the fit changes.
+        intervals. A mapping, a Series, a DataFrame or pairs; empty, it is the average user. The fit stays as it is.
 
         Raises `UnknownLabelError` for an item that the fit does not know, `RatingsError` for a rating that is no number
         or lies outside the ``y_range``, and `FitError` where the fit has no factors.
@@ -343,11 +348,13 @@ class Fit:
 
     def _newcomer(self, kind: str, positions: IndexArray, values: FloatArray) -> Newcomer:
         folding, of_user = self._folding, kind == "user"
+        others, names = self._labels_and_names("item" if of_user else "user")
         row = (folding.fold_in_user if of_user else folding.fold_in_item)(positions, values)
         sd = folding.sd_of_user if of_user else folding.sd_of_item
         return Newcomer(
             kind=kind,
-            others=self.ratings.items if of_user else self.ratings.users,
+            others=others,
+            names=names,
             model=self.model,
             factors=self.factors if of_user else self.factors.transposed(),
             row=row,
@@ -415,15 +422,6 @@ class Fit:
         write_fit_fields(path, fields, force=force)
 
 
-def pairs_predicted(
-    model: Model, factors: Factors, predictor: Predictor | None, user_idx: IndexArray, item_idx: IndexArray
-) -> FloatArray:
-    """r̂ (N,), unclipped, by the factors, or by the predictor where there is one; of many pairs some at a time."""
-    predict = predictor.predict_pairs if predictor is not None else partial(predict_pairs, model, factors)
-    parts = [slice(at, at + _PAIRS) for at in range(0, max(len(user_idx), 1), _PAIRS)]
-    return np.concatenate([predict(user_idx[part], item_idx[part]) for part in parts])
-
-
 def load(path: str | os.PathLike[str]) -> Fit:
     """The fit that `Fit.save` wrote.
 
@@ -447,7 +445,7 @@ def _list(labels: Labels) -> Labels:
     return labels if isinstance(labels, Sized) or not is_many(labels) else list(labels)
 
 
-def _labels_at(labels: tuple[Label, ...], positions: IndexArray) -> list[Label]:
+def _at(labels: tuple[Label, ...], positions: IndexArray) -> list[Label]:
     return [labels[position] for position in positions.tolist()]
 
 

@@ -7,11 +7,13 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from xlcollab import metrics
+from xlcollab.arrays import FloatArray
 from xlcollab.errors import (
     FitError,
     NotConvergedError,
@@ -20,8 +22,8 @@ from xlcollab.errors import (
     TooManyFactorsWarning,
     UnratedLabelWarning,
 )
-from xlcollab.fitted import Fit, load, pairs_predicted
-from xlcollab.model import Factors, Model
+from xlcollab.fitted import Fit, load
+from xlcollab.model import Factors, Model, predict_pairs
 from xlcollab.model_file import is_model_file
 from xlcollab.objective import WILD, overshoot
 from xlcollab.progress import OnProgress
@@ -42,6 +44,8 @@ PLAIN_SOLVERS = ("scipy", "torch", DEFAULT_SOLVER)
 
 _LARGEST = 1e100
 """The largest rating of which squares, and products of these, can be summed in double precision."""
+
+_PAIRS = 1 << 13  # predicted at a time: their factors stay near the processor
 
 
 def fit(
@@ -164,7 +168,7 @@ def _start(start: Fit, method: Solver, model: Model, ratings: Ratings) -> Factor
 def _fit_of(solution: Solution, ratings: Ratings, model: Model, **known: Any) -> Fit:
     """The solution with its ratings, and its error on them."""
     model = solution.model or model
-    predicted = pairs_predicted(model, solution.factors, solution.predictor, ratings.user_idx, ratings.item_idx)
+    predicted = _predicted(model, solution, ratings)
     return Fit(
         ratings=ratings,
         model=model,
@@ -182,6 +186,14 @@ def _fit_of(solution: Solution, ratings: Ratings, model: Model, **known: Any) ->
         ridge=solution.ridge,
         **known,
     )
+
+
+def _predicted(model: Model, solution: Solution, ratings: Ratings) -> FloatArray:
+    """r̂ (N,), unclipped, by the factors, or by the predictor where there is one; of many ratings some at a time."""
+    predictor = solution.predictor
+    predict = partial(predict_pairs, model, solution.factors) if predictor is None else predictor.predict_pairs
+    parts = [slice(at, at + _PAIRS) for at in range(0, len(ratings), _PAIRS)]
+    return np.concatenate([predict(ratings.user_idx[part], ratings.item_idx[part]) for part in parts])
 
 
 def is_saved_fit(path: str | os.PathLike[str]) -> bool:

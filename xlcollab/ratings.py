@@ -26,6 +26,7 @@ from xlcollab.reading.coding import (
     rating_values,
 )
 from xlcollab.reading.grid import Spot
+from xlcollab.settings import whole_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -305,8 +306,8 @@ class Ratings:
         The lesson's rule: users and items are chosen apart, by the number of their ratings among all; of equals the one
         that appears first in the ratings stays. Labels keep their order. None keeps all of them.
         """
-        users = _most_rated(self.user_counts, self.user_idx, n_users)
-        items = _most_rated(self.item_counts, self.item_idx, n_items)
+        users = _most_rated(self.user_counts, self.user_idx, "n_users", n_users)
+        items = _most_rated(self.item_counts, self.item_idx, "n_items", n_items)
         new_user, new_item = _renumbered(users, self.n_users), _renumbered(items, self.n_items)
         user_idx, item_idx = new_user[self.user_idx], new_item[self.item_idx]
         kept = np.flatnonzero((user_idx >= 0) & (item_idx >= 0))
@@ -343,7 +344,7 @@ class Ratings:
         held_out = max(1, int(valid_pct * len(self)))
         if held_out >= len(self):
             raise OptionError(f"Holding out {valid_pct:g} of {len(self)} ratings would leave none to train on.")
-        order = np.random.default_rng(seed).permutation(len(self))
+        order = np.random.default_rng(whole_number("seed", seed, 0)).permutation(len(self))
         return self.select(np.sort(order[held_out:])), self.select(np.sort(order[:held_out]))
 
     def with_names(
@@ -373,12 +374,10 @@ def _row_name(row: int) -> Spot:
     return Spot(f"Row {row}")
 
 
-def _most_rated(counts: IntArray, codes: IndexArray, n: int | None) -> IntArray:
+def _most_rated(counts: IntArray, codes: IndexArray, name: str, n: int | None) -> IntArray:
     """The positions of the n greatest counts, in ascending order; ties go to the first to appear."""
-    if n is None or n >= len(counts):
+    if n is None or whole_number(name, n, 1) >= len(counts):
         return np.arange(len(counts))
-    if n < 1:
-        raise OptionError(f"A crosstab of {n} users or items is none; ask for at least 1.")
     order = np.lexsort((first_appearance(codes, len(counts)), -counts))
     return np.sort(order[:n])
 

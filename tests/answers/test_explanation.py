@@ -78,8 +78,16 @@ class TestExplain:
     def test_says_it_in_words(self, made):
         text = repr(made.explain(293, 49, n=1))
         assert text.startswith(f"<Explanation: {made.predict(293, 49, clip=False):.2f}, of which ")
-        assert "because" in text
-        assert "was rated" in text
+        (item, rating, share), *_ = made.explain(293, 49, n=1).because.itertuples(index=False)
+        assert f"\n  {share:+.2f} because {item} was rated {rating:g}\n" in text
+
+    def test_says_it_with_the_names_that_there_are(self, lesson_ratings):
+        named = lesson_ratings.with_names(item_names={89: "Vertigo"})
+        why = fit(named, n_factors=2, biased=True, solver="scipy", penalty=2.0).explain(293, 49, n=15)
+        assert list(why.because.columns) == ["item", "name", "rating", "share"]
+        assert dict(why.because[["item", "name"]].to_numpy())[89] == "Vertigo"
+        assert " because 89, Vertigo, was rated 3\n" in repr(why)
+        assert " because 402 was rated 4.5\n" in repr(why)
 
     def test_in_a_range_the_parts_are_those_before_the_sigmoid(self, lesson_ratings):
         made = fit(lesson_ratings, solver="torch", epochs=2)

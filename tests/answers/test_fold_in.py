@@ -183,6 +183,28 @@ class TestNewcomer:
         assert table["prediction"].is_monotonic_decreasing
         np.testing.assert_array_equal(table["prediction"], new.predict(list(table["item"])))
         assert len(new.recommend(3)) == 3
+        assert len(new.recommend(0)) == 0
+
+    def test_is_recommended_the_best_among_some(self, made):
+        new = made.fold_in_user({"i0": 5.0, "i3": 2.0})
+        some = ["i0", "i9", "i7", "i2"]
+        every = new.recommend(50)
+        expected = every[every["item"].isin(some)].reset_index(drop=True)
+        pd.testing.assert_frame_equal(new.recommend(among=some), expected)
+        assert list(expected["item"]) != some[1:]
+        with pytest.raises(UnknownLabelError, match="There is no item 'x'"):
+            new.recommend(among=["i9", "x"])
+
+    def test_is_recommended_as_a_known_user_is(self, lesson_ratings):
+        named = lesson_ratings.with_names(item_names={49: "Vertigo"}, user_names={293: "Ann"})
+        made = fit(named, Model(5, biased=True), solver="scipy", penalty=0.01)
+        new = made.fold_in_user(own_ratings(named, 293))
+        pd.testing.assert_frame_equal(new.recommend(), made.recommend(293), atol=1e-5)
+        pleased = made.fold_in_user(dict.fromkeys(named.items[:8], 5.0))
+        clipped, wild = (pleased.recommend(clip=clip)["prediction"] for clip in (None, False))
+        assert clipped.max() == 5 < wild.max()
+        np.testing.assert_array_equal(clipped, wild.clip(1, 5))
+        assert dict(made.fold_in_item({29: 5}).recommend(15)[["user", "name"]].to_numpy())[293] == "Ann"
 
     def test_item_finds_the_users_who_would_like_it(self, made):
         table = made.fold_in_item({3: 5.0, 4: 1.0}).recommend(5)
@@ -203,9 +225,15 @@ class TestNewcomer:
         expected = made.fold_in_user({"i0": 5.0, "i3": 2.0}).predict("i9")
         assert made.fold_in_user([("i0", 5), ("i3", Decimal("2.0"))]).predict("i9") == expected
 
-    @pytest.mark.parametrize("few", [None, 5, [49, 57], [("i0", 5, 1)]])
+    def test_a_frame_does_as_well_its_columns_by_name_or_in_their_order(self, made):
+        expected = made.fold_in_user({"i0": 5.0, "i3": 2.0}).predict("i9")
+        history = pd.DataFrame({"rating": [5, 2], "userId": [7, 7], "movieId": ["i0", "i3"], "timestamp": [9, 8]})
+        for frame in (history, history[["movieId", "rating"]].set_axis(["which", "how much"], axis=1)):
+            assert made.fold_in_user(frame).predict("i9") == expected
+
+    @pytest.mark.parametrize("few", [None, 5, [49, 57], [("i0", 5, 1)], pd.DataFrame({"item": ["i0"]})])
     def test_refuses_what_is_no_pairs(self, made, few):
-        with pytest.raises(RatingsError, match="a mapping, a Series or pairs of item and rating"):
+        with pytest.raises(RatingsError, match="a mapping, a Series, a DataFrame or pairs of item and rating"):
             made.fold_in_user(few)
 
     def test_refuses_a_series_that_rates_an_item_twice(self, made):

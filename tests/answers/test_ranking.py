@@ -91,6 +91,17 @@ class TestRecommend:
         assert set(table["item"]) == set(made.ratings.items)
         assert table["prediction"].is_monotonic_decreasing
 
+    def test_chooses_among_the_items_that_are_named(self, made):
+        some = [99, 57, 49]  # 57 has been rated
+        every = made.recommend(212, n=15)
+        expected = every[every["item"].isin(some)].reset_index(drop=True)
+        pd.testing.assert_frame_equal(made.recommend(212, among=iter(some)), expected)
+        assert sorted(expected["item"]) == [49, 99]
+        assert len(made.recommend(212, among=57)) == 0
+        assert set(made.recommend(among=some, n=15, include_seen=True)["item"]) == set(some)
+        with pytest.raises(UnknownLabelError, match="There is no item 'x'"):
+            made.recommend(212, among=[49, "x"])
+
     def test_is_clipped_unless_told_otherwise(self, lesson_ratings):
         made = fit(lesson_ratings, Model(5, biased=True), solver="scipy")
         clipped, wild = (made.recommend(n=15, include_seen=True, clip=clip)["prediction"] for clip in (None, False))

@@ -56,6 +56,15 @@ def test_why_lists_the_ratings_that_move_a_prediction_most(run, model):
     assert "because" not in json.loads(run(*arguments[:-2], "--json").stdout)
 
 
+def test_why_names_the_items_that_have_names(run, lesson, tmp_path):
+    (tmp_path / "names.csv").write_text("id,name\n57,Vertigo\n")
+    flags = ("--user", "293", "--item", "49", "--why", "15", "--item-names", tmp_path / "names.csv")
+    assert "Vertigo" in {row["name"] for row in json.loads(run("predict", lesson, *flags, "--json").stdout)["because"]}
+    lines = [line.split() for line in run("predict", lesson, *flags).stdout.splitlines()]
+    assert lines[3][-1] == "name"
+    assert [line[-1] for line in lines if line and line[0] == "57"] == ["Vertigo"]
+
+
 def test_why_says_what_it_cannot_answer(run, model, tmp_path):
     stranger = run("predict", model, "--user", "999", "--item", "49", "--why", "3")
     assert "no rating moves this prediction" in stranger.stderr

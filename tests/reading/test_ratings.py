@@ -210,9 +210,11 @@ def test_a_crosstab_as_large_as_all_is_all_of_it(small):
     assert facts(small.crosstab()) == facts(small) == facts(small.crosstab(99, 99))
 
 
-def test_a_crosstab_of_nobody_is_refused(small):
-    with pytest.raises(OptionError, match="at least 1"):
-        small.crosstab(n_users=0)
+@pytest.mark.parametrize("n", [0, -1, 2.0, "2"])
+def test_a_crosstab_is_of_whole_numbers_of_users_and_items(small, n):
+    for name in ("n_users", "n_items"):
+        with pytest.raises(OptionError, match=f"{name} is {n!r}; it is a whole number, 1 or more"):
+            small.crosstab(**{name: n})
 
 
 def test_the_lesson_s_rule_agrees_with_pandas_on_a_large_table(shared):
@@ -247,6 +249,12 @@ def test_the_same_seed_splits_the_same_and_another_does_not(small):
 def test_a_share_outside_0_to_1_is_refused(small, share):
     with pytest.raises(OptionError, match="between 0 and 1"):
         small.split(share)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, None])
+def test_the_seed_of_a_split_is_a_whole_number(small, seed):
+    with pytest.raises(OptionError, match=f"seed is {seed!r}; it is a whole number, 0 or more"):
+        small.split(0.3, seed)
 
 
 def test_a_split_that_leaves_nothing_to_train_on_is_refused():

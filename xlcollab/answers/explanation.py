@@ -12,14 +12,14 @@ linearised at the solution: they add up before the sigmoid.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xlcollab.arrays import FloatArray
-from xlcollab.ratings import Label
+from xlcollab.settings import whole_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,10 +33,11 @@ __all__ = ["Explanation", "explained"]
 class Explanation:
     """Because of what a rating is predicted as it is.
 
-    ``because`` is a DataFrame of the ratings that move it most, largest first: item, rating, share. ``base`` is what
-    would be predicted without any of the user's ratings, ``rest`` the sum of the shares that are not listed. ``gap`` is
-    what the fit's own factors say beyond the regression: 0 where the solver's rows are regressions (als; scipy with a
-    penalty, at its minimum), small for bayes, and a measure of how far the shares can be trusted for torch. Then
+    ``because`` is a DataFrame of the ratings that move it most, largest first: item (its name, if any), rating, share.
+    ``base`` is what would be predicted without any of the user's ratings, ``rest`` the sum of the shares that are not
+    listed. ``gap`` is what the fit's own factors say beyond the regression: 0 where the solver's rows are regressions
+    (als; scipy with a penalty, at its minimum), small for bayes, and a measure of how far the shares can be trusted for
+    torch. Then
 
         prediction = base + Σ share + rest + gap
 
@@ -54,8 +55,8 @@ class Explanation:
         before = "" if np.isclose(total, self.prediction) else f"; before the sigmoid {total:.2f}"
         lines = [f"<Explanation: {self.prediction:.2f}{before}, of which {self.base:.2f} whatever was rated"]
         lines += [
-            f"  {share:+.2f} because {label!r} was rated {rating:g}"
-            for label, rating, share in self.because.itertuples(index=False)
+            f"  {share:+.2f} because {label!r}{f', {name[0]},' if any(name) else ''} was rated {rating:g}"
+            for label, *name, rating, share in self.because.itertuples(index=False)
         ]
         return "\n".join([*lines, f"  {self.rest + self.gap:+.2f} for the rest>"])
 
@@ -65,29 +66,22 @@ def explained(
     row: NewRow,
     prediction: float,
     linear: float,
-    rated: Sequence[Label],
-    values: FloatArray,
+    rated: Mapping[str, Sequence[Any] | FloatArray],
     n: int,
-    kind: str,
 ) -> Explanation:
     """The parts of ``prediction``, whose linear predictor is ``linear``, for an item with regressors ``z`` (K,).
 
-    ``rated`` and ``values`` (N,) are what the ``row`` was folded in from.
+    ``rated`` holds columns (N,) of what the ``row`` was folded in from: labels, their names if any, and ratings.
     """
     import pandas as pd
 
+    n = whole_number("n", n, 0)
     shares = row.pulls @ z  # (N,)
     order = np.argsort(-np.abs(shares), kind="stable")
-    listed = order[: max(n, 0)]
-    columns = {
-        kind: [rated[at] for at in listed.tolist()],
-        "rating": values[listed],
-        "share": shares[listed],
-    }
     return Explanation(
         prediction=prediction,
         base=linear - float(shares.sum()),
-        rest=float(shares[order[max(n, 0) :]].sum()),
+        rest=float(shares[order[n:]].sum()),
         gap=0.0,
-        because=pd.DataFrame(columns),
+        because=pd.DataFrame({**rated, "share": shares}).iloc[order[:n]].reset_index(drop=True),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xlcollab.arrays import FloatArray, IndexArray, IntArray
+from xlcollab.settings import whole_number
 
 __all__ = ["Seen", "best_unseen", "blocks_of", "largest", "ranks"]
 
@@ -80,17 +81,27 @@ def ranks(rows: IndexArray) -> IndexArray:
 
 
 def best_unseen(
-    score: Callable[[IndexArray], FloatArray], seen: Seen | None, users: IndexArray, n_items: int, n: int
+    score: Callable[[IndexArray], FloatArray],
+    seen: Seen | None,
+    users: IndexArray,
+    n_items: int,
+    n: int,
+    among: IndexArray | None = None,
 ) -> tuple[IndexArray, IndexArray]:
     """The ``n`` items with the highest scores that each of ``users`` (d,) has not seen, user by user, best first.
 
     ``score`` gives the scores (block, n_items) of a block of users. Returns (row, item) of (N,) each, row within
-    ``users``; a user who has seen nearly all gets fewer than n. Without ``seen`` every item is a candidate.
+    ``users``; a user who has seen nearly all gets fewer than n. Without ``seen`` every item is a candidate, or every
+    one that stands ``among`` these.
     """
+    n = whole_number("n", n, 0)
     found: list[Pairs] = [(np.zeros(0, dtype=np.int32),) * 2]
     done = 0
+    barred = None if among is None else np.setdiff1d(np.arange(n_items), among)
     for block in blocks_of(users, n_items):
         scores = np.array(score(block))
+        if barred is not None:
+            scores[:, barred] = -np.inf
         if seen is not None:
             scores[seen.cells(block)] = -np.inf
         at = largest(scores, n)

@@ -15,6 +15,7 @@ import numpy as np
 from xlcollab.answers.ranking import blocks_of, largest
 from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.errors import FitError
+from xlcollab.settings import whole_number
 
 __all__ = ["most_similar"]
 
@@ -25,11 +26,12 @@ def most_similar(vectors: FloatArray, n: int, rows: IndexArray | None = None) ->
     Positions (r, top) and cosines (r, top), best first, with top = min(n, d − 1): nobody is listed as like themselves.
     Works in blocks: the d × d matrix is never there at once. Raises `FitError` where k is 0.
     """
+    n = whole_number("n", n, 0)
     d, k = vectors.shape
     if k == 0:
         raise FitError("The fit has biases alone: without factors nobody is more alike than others. Fit some factors.")
     rows = np.arange(d, dtype=np.int32) if rows is None else rows
-    top = max(0, min(n, d - 1))
+    top = min(n, d - 1)
     unit = _directions(vectors)
     positions, cosines = np.empty((len(rows), top), dtype=np.int32), np.empty((len(rows), top))
     done = 0

@@ -124,9 +124,13 @@ def predict(
         return
     _echo(["user", "item"], rows)
     if because is not None:
-        lines = [[str(item), f"{rating:g}", f"{share:+.2f}"] for item, rating, share in because.itertuples(index=False)]
+        lines = [
+            [str(item), f"{rating:g}", f"{share:+.2f}", *name]
+            for item, *name, rating, share in because.itertuples(index=False)
+        ]
         click.echo()
-        echo_table(["because", "rated", "moves it by"], lines, numeric=(1, 2))
+        named = ["name"] if "name" in because else []
+        echo_table(["because", "rated", "moves it by", *named], lines, numeric=(1, 2))
 
 
 def _rows(fit: Fit, users: list[Any], items: list[Any]) -> list[dict[str, Any]]:
