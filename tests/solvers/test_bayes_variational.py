@@ -96,8 +96,11 @@ def test_rows_in_blocks_are_the_rows_at_once(monkeypatch: pytest.MonkeyPatch) ->
     whole = posterior(observed())
     monkeypatch.setattr("xlcollab.solvers.bayes.observations.ROWS", 3)
     monkeypatch.setattr("xlcollab.solvers.bayes.observations.CELLS", 20)
+    monkeypatch.setattr("xlcollab.solvers.bayes.observations.TILE_COLUMNS", 4)
+    monkeypatch.setattr("xlcollab.solvers.bayes.observations.TILE_CELLS", 5)
     blocks = posterior(observed())
     assert len(blocks.observations.by_user.blocks) > 6
+    assert any(len(block.tiles) > 2 for block in blocks.observations.by_user.blocks)
     np.testing.assert_allclose(blocks.users.mean, whole.users.mean, rtol=1e-9)
     assert blocks.precision == pytest.approx(whole.precision)
 
@@ -176,14 +179,27 @@ def test_observations_are_standardised_and_the_same_in_both_orders() -> None:
 def test_blocks_are_all_rows_and_no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xlcollab.solvers.bayes.observations.CELLS", 20)
     order = observed().by_item
-    table = order.values.toarray()
-    np.testing.assert_array_equal(np.vstack([values.toarray() for _, _, values in order.blocks]), table)
-    np.testing.assert_array_equal(np.vstack([filled.toarray() for _, filled, _ in order.blocks]), table != 0)
-    np.testing.assert_array_equal(np.concatenate([block.row_idx for block in order.blocks]), order.values.nonzero()[0])
-    for rows, filled, values in order.blocks:
-        assert values.nnz <= 20 or rows.stop == rows.start + 1
-        assert np.shares_memory(values.data, order.values.data)
-        assert np.shares_memory(filled.indices, order.values.indices)
+    np.testing.assert_array_equal(np.vstack([block.values.toarray() for block in order.blocks]), order.values.toarray())
+    for block in order.blocks:
+        (tile,) = block.tiles
+        assert block.values.nnz <= 20 or block.rows.stop == block.rows.start + 1
+        assert np.shares_memory(block.values.data, order.values.data)
+        assert np.shares_memory(tile.filled.indices, order.values.indices)
+
+
+@pytest.mark.parametrize(("columns", "cells", "most"), [(1, 1, 15), (7, 1, 2), (1, 50, 2), (1000, 1, 1), (1, 10**6, 1)])
+def test_tiles_are_all_columns_and_leave_the_total_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, columns: int, cells: int, most: int
+) -> None:
+    monkeypatch.setattr("xlcollab.solvers.bayes.observations.TILE_COLUMNS", columns)
+    monkeypatch.setattr("xlcollab.solvers.bayes.observations.TILE_CELLS", cells)
+    order = observed().by_user
+    (block,) = order.blocks
+    assert len(block.tiles) == most
+    filled = order.values.toarray() != 0
+    np.testing.assert_array_equal(np.hstack([tile.filled.toarray() for tile in block.tiles]), filled)
+    table = np.random.default_rng(0).normal(size=(filled.shape[1], 3))
+    np.testing.assert_allclose(block.total(table), filled @ table, rtol=1e-12, atol=1e-12)
 
 
 # Features -------------------------------------------------------------------------------------------------------------

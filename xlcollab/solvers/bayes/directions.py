@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["leading_directions"]
 
 SPREAD = 0.3  # of a new factor over the users
+CELLS = 1 << 14  # ratings whose factors are in memory at a time
 
 
 def leading_directions(posterior: Posterior, count: int) -> FloatArray:
@@ -45,9 +46,9 @@ def _residuals(posterior: Posterior) -> sp.csr_matrix:
     users, items, k = posterior.users, posterior.items, posterior.n_factors
     values = posterior.observations.by_user.values
     left = sp.csr_matrix((values.data.copy(), values.indices, values.indptr), shape=values.shape)
-    for block in users.order.blocks:
-        x, z = users.mean[block.row_idx], items.mean[block.values.indices]
-        explained = x[:, k] + z[:, k] + np.einsum("nk,nk->n", x[:, :k], z[:, :k])
-        cells = slice(values.indptr[block.rows.start], values.indptr[block.rows.stop])
-        left.data[cells] -= explained
+    row_idx = np.repeat(np.arange(users.n_rows, dtype=values.indices.dtype), np.diff(values.indptr))
+    for start in range(0, values.nnz, CELLS):
+        cells = slice(start, start + CELLS)
+        x, z = users.mean[row_idx[cells]], items.mean[values.indices[cells]]
+        left.data[cells] -= x[:, k] + z[:, k] + np.einsum("nk,nk->n", x[:, :k], z[:, :k])
     return left

@@ -1,6 +1,6 @@
 """The ratings as the Bayesian solver reads them: standardised, and in both orders, user by user and item by item.
 
-Memory: 24 bytes a rating for the two orders together, an index and a value in each.
+Memory: 24 bytes a rating for the two orders together, an index and a value in each, and 8 more where there are tiles.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
 from xlcollab.arrays import FloatArray, IndexArray
@@ -19,25 +19,37 @@ from xlcollab.arrays import FloatArray, IndexArray
 __all__ = ["Block", "Observations", "Order"]
 
 ROWS = 512  # of a block, whose K × K systems then stay near the processor …
-CELLS = 1 << 15  # … and about how many ratings it has: what is made of each of them is small beside all ratings
+CELLS = 1 << 18  # … and about how many ratings it has at most
+# A block is cut where what it reads of its columns would not stay near the processor: after so many columns, unless
+# there are too few ratings in them to come back to any.
+TILE_COLUMNS, TILE_CELLS = 1024, 1 << 13
+
+
+class Tile(NamedTuple):
+    """Some columns of a block: a 1 in each rated cell."""
+
+    columns: slice
+    filled: sp.csr_matrix
 
 
 class Block(NamedTuple):
-    """Some rows of an order: a 1 in each rated cell, and y in the same cells; views of the order's own arrays."""
+    """Some rows of an order: y in each rated cell, a view of the order's own arrays, and which these are, in tiles."""
 
     rows: slice
-    filled: sp.csr_matrix
+    tiles: tuple[Tile, ...]
     values: sp.csr_matrix
+
+    def total(self, table: FloatArray) -> FloatArray:
+        """The sum of a table's rows (columns, T) over the columns that each row of the block rated (B, T)."""
+        first, *others = (tile.filled @ table[tile.columns] for tile in self.tiles)
+        for other in others:
+            first += other
+        return first
 
     @property
     def squares(self) -> sp.csr_matrix:
         """y² in each rated cell."""
         return _view(self.values.shape, self.values.data**2, self.values.indices, self.values.indptr)
-
-    @property
-    def row_idx(self) -> npt.NDArray[np.intp]:
-        """The row of each rating, counted from the first row of all."""
-        return np.repeat(np.arange(self.rows.start, self.rows.stop), np.diff(self.values.indptr))
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +81,18 @@ class Order:
         for at, end in bounds:
             cells = slice(indptr[at], indptr[end])
             structure = self.values.indices[cells], indptr[at : end + 1] - indptr[at]
-            filled, values = (
-                _view((end - at, columns), data, *structure)
-                for data in (ones[: structure[0].size], self.values.data[cells])
-            )
-            blocks.append(Block(slice(at, end), filled, values))
+            values = _view((end - at, columns), self.values.data[cells], *structure)
+            blocks.append(Block(slice(at, end), _tiles(values, ones), values))
         return tuple(blocks)
+
+
+def _tiles(values: sp.csr_matrix, ones: FloatArray) -> tuple[Tile, ...]:
+    """A block's rated cells, some columns at a time; ``ones`` are shared by all."""
+    columns = values.shape[1]
+    count = max(1, min(columns // TILE_COLUMNS, values.nnz // TILE_CELLS))
+    bounds = np.linspace(0, columns, count + 1).astype(int)
+    parts = ((slice(at, end), values if count == 1 else values[:, at:end]) for at, end in pairwise(bounds))
+    return tuple(Tile(at, _view(part.shape, ones[: part.nnz], part.indices, part.indptr)) for at, part in parts)
 
 
 def _view(shape: tuple[int, int], data: FloatArray, indices: IndexArray, indptr: IndexArray) -> sp.csr_matrix:

@@ -57,7 +57,7 @@ def regressions(side: Side, other: Side, precision: float) -> Iterator[Regressio
     of_z = place[np.ix_(z, z)]
     prior = side.prior_mean @ side.precision
     for block in side.order.blocks:
-        moments, linear = block.filled @ vv, block.values @ v  # (B, T), (B, K + 1)
+        moments, linear = block.total(vv), block.values @ v  # (B, T), (B, K + 1)
         gram = moments[:, of_z]  # (B, K, K)
         pull = linear[:, z] - moments[:, place[z, k]]
         scale = precision * side.noise[block.rows]
