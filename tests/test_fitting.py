@@ -211,6 +211,11 @@ class TestShownFit:
         one, two = (fit(lesson_ratings, solver="scipy", penalty=penalty) for penalty in (1.0, 2.0))
         assert shown_fit([one, two, sheet]) is two
 
+    def test_is_one_that_knows_how_sure_it_is_where_there_is_one(self, lesson_ratings):
+        first, last = (fit(lesson_ratings, solver="als") for _ in range(2))
+        sure = fit(lesson_ratings, solver="bayes")
+        assert shown_fit([first, sure, last]) is sure
+
 
 def test_frames_come_by_label_with_types_kept():
     frame = pd.DataFrame({"user": [27, 27, 8], "item": ["x", "y", "x"], "rating": [1, 2, 4.5]})

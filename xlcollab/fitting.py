@@ -202,9 +202,13 @@ def is_saved_fit(path: str | os.PathLike[str]) -> bool:
 
 
 def shown_fit(fits: Sequence[Fit]) -> Fit | None:
-    """The fit to predict with: the last one that a penalty or weight decay held back; None where there is none."""
+    """The fit to predict with: of those that a penalty or weight decay held back the last that knows how sure it is.
+
+    Where none does, the last of them; None where there is none.
+    """
     penalised = [fit for fit in fits if fit.penalised]
-    return penalised[-1] if penalised else None
+    sure = [fit for fit in penalised if fit.uncertainty is not None]
+    return next(reversed(sure or penalised), None)
 
 
 def _check(ratings: Ratings, model: Model) -> None:
