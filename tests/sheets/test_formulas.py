@@ -24,25 +24,32 @@ def test_with_biases_the_whole_sum_stands_inside_the_if() -> None:
 
 def test_a_range_is_a_sigmoid_between_two_cells() -> None:
     squeezed = formulas(Model(5, biased=True, y_range=(0.5, 5.5)))
-    assert squeezed.prediction(0, 0) == "$A$17+($A$18-$A$17)*(1+TANH((MMULT($B26:$F26,H$20:H$24)+H$19+$A26)/2))/2"
+    assert list(squeezed.row(0, [0])) == ["$A$17+($A$18-$A$17)*(1+TANH((MMULT($B26:$F26,H$20:H$24)+H$19+$A26)/2))/2"]
 
 
 def test_the_mean_is_added_only_where_there_is_one() -> None:
-    assert formulas(Model(5, biased=True), has_mean=True).prediction(1, 2) == (
+    assert list(formulas(Model(5, biased=True), has_mean=True).row(1, [2])) == [
         "MMULT($B27:$F27,J$20:J$24)+J$19+$A27+$A$19"
-    )
+    ]
 
 
 def test_one_factor_is_a_plain_product_and_none_leaves_the_biases() -> None:
-    assert formulas(Model(1)).prediction(0, 0) == "$B21*D$19"
-    assert formulas(Model(0, biased=True)).prediction(0, 0) == "C$19+$A21"
+    assert list(formulas(Model(1)).row(0, [0, 1])) == ["$B21*D$19", "$B21*E$19"]
+    assert list(formulas(Model(0, biased=True)).row(0, [0])) == ["C$19+$A21"]
 
 
 def test_from_another_sheet_every_reference_names_the_mirror() -> None:
-    assert formulas(Model(5, biased=True), sheet="torch").prediction(0, 1) == (
+    assert list(formulas(Model(5, biased=True), sheet="torch").row(0, [1])) == [
         "MMULT(torch!$B26:$F26,torch!I$20:I$24)+torch!I$19+torch!$A26"
-    )
+    ]
     assert formulas(Model(5), sheet="torch (2)").rating(3, 0) == "'torch (2)'!H5"
+
+
+def test_where_rows_may_be_sorted_references_are_absolute() -> None:
+    other = formulas(Model(5, biased=True), has_mean=True, sheet="torch")
+    assert other.prediction(0, 1) == ("MMULT(torch!$B$26:$F$26,torch!$I$20:$I$24)+torch!$I$19+torch!$A$26+torch!$A$19")
+    assert other.user_vector(2) == "torch!$B$28:$F$28"
+    assert other.item_vector(2) == "torch!$J$20:$J$24"
 
 
 def test_clipping_is_max_and_min_over_the_scale_cells() -> None:

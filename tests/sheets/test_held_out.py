@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
+from lxml import etree
 
 from xlcollab.model import Model
 from xlcollab.ratings import Ratings
@@ -244,3 +246,19 @@ def test_each_fit_that_knows_how_sure_it_is_has_its_calibration(
             [made.inside(level) for level in (0.5, 0.8, 0.95)]
         )
     assert wrong_values(path) == []
+
+
+@pytest.mark.parametrize(
+    ("factor", "ends"), [(1.0, (1.0, 5.0)), (0.2, (0.2, 1.0)), (17.0, (10.0, 90.0)), (0.5, (0.0, 3.0))]
+)
+def test_the_axes_of_predicted_and_actual_begin_and_end_at_round_numbers(
+    fit: Make, report: Make, split: Any, factor: float, ends: tuple[float, float]
+) -> None:
+    train, valid = (replace(part, values=part.values * factor) for part in split)
+    path = report(fit(train, FLAT, valid=valid, valid_rmse=1.0)).path
+    with ZipFile(path) as package:
+        parts = [etree.fromstring(package.read(name)) for name in package.namelist() if "/charts/chart" in name]
+    [chart] = [part for part in parts if "actual rating" in "".join(part.itertext())]
+    for scaling in chart.iter("{*}scaling"):
+        found = [float(scaling.find(f"{{*}}{end}").get("val")) for end in ("min", "max")]
+        assert found == pytest.approx(ends)

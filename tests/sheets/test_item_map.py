@@ -41,8 +41,21 @@ def test_the_shares_of_the_spread_are_those_of_the_components(fit: Make, report:
     cells = Workbook.open(report(made).path).sheet("Map").cells
     Q = made.factors.item_factors
     singular = np.linalg.svd(Q - Q.mean(axis=0), compute_uv=False)
-    shares = singular**2 / (singular**2).sum()
-    assert (cells[3, 4].value, cells[3, 6].value) == pytest.approx(tuple(shares[:2]))
+    first, second = 100 * singular[:2] ** 2 / (singular**2).sum()
+    assert cells[3, 1].value == f"axis 1: {round(first, 1):g}% of the spread"
+    assert cells[3, 5].value == f"axis 2: {round(second, 1):g}% of the spread"
+
+
+def test_the_titles_of_the_axes_follow_the_shares(fit: Make, report: Make, sdk_errors: Make) -> None:
+    path = report(fit(model=Model(4))).path
+    cells = Workbook.open(path).sheet("Map").cells
+    [chart] = [chart for chart in charts(path) if b"datalabelsRange" in etree.tostring(chart)]
+    titles = {
+        title.findtext("./{*}tx/{*}strRef/{*}f"): "".join(title.itertext("{*}v"))
+        for title in chart.iterfind(".//{*}valAx/{*}title")
+    }
+    assert titles == {"Map!$A$3": cells[3, 1].value, "Map!$E$3": cells[3, 5].value}
+    assert sdk_errors(path) == ""
 
 
 def test_everything_but_the_axes_is_live(fit: Make, report: Make, recalculated: Make) -> None:
@@ -57,7 +70,7 @@ def test_everything_but_the_axes_is_live(fit: Make, report: Make, recalculated: 
     places = {f"{column}{row}" for column in "OP" for row in range(7, 22)}
     assert axes <= before.keys()
     assert not moved & axes
-    assert places | {"D3", "F3"} <= moved
+    assert places | {"A3", "E3"} <= moved
 
 
 def test_the_chart_labels_each_item_from_its_cell(fit: Make, ratings: Make, report: Make) -> None:
@@ -86,6 +99,8 @@ def test_where_not_all_items_can_be_labelled_those_that_are_stand_first(
     for part in (counts[:n], counts[n:]):
         assert part == sorted(part, reverse=True)
     assert f"Map!$O${7 + n}:$O$96" in set(chart.itertext())
+    heading = Workbook.open(path).sheet("Map").cells[5, 13].value
+    assert heading == "Where each item stands, those with a label first"
 
 
 @pytest.mark.parametrize(

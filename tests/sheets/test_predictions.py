@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -36,17 +37,42 @@ def tables(sheet: Sheet) -> dict[str, np.ndarray[Any, Any]]:
     return found
 
 
-def test_known_ratings_are_links_and_blanks_are_the_model_within_the_scale(fit: Make, report: Make) -> None:
+def test_a_cell_is_the_rating_or_where_there_is_none_the_model_within_the_scale(fit: Make, report: Make) -> None:
     made = fit(model=MODEL)
     cells = Workbook.open(report(made).path).sheet("Predictions").cells
     known = made.ratings.mask()
-    user, item = (int(at[0]) for at in np.nonzero(known))
-    assert cells[8 + user, 2 + item].formula.text == f"torch!{'FGHIJKLMNOPQRST'[item]}{2 + user}"
-    user, item = (int(at[0]) for at in np.nonzero(~known))
-    column, row = "FGHIJKLMNOPQRST"[item], 24 + user
-    model = f"MMULT(torch!$B{row}:$D{row},torch!{column}$20:{column}$22)+torch!{column}$19+torch!$A{row}"
-    assert cells[8 + user, 2 + item].formula.text == f"MAX($B$4,MIN($D$4,{model}))"
+    for there in (known, ~known):
+        user, item = (int(at[0]) for at in np.nonzero(there))
+        column, row = "FGHIJKLMNOPQRST"[item], 24 + user
+        rating = f"torch!{column}{2 + user}"
+        model = f"MMULT(torch!$B{row}:$D{row},torch!{column}$20:{column}$22)+torch!{column}$19+torch!$A{row}"
+        assert cells[8 + user, 2 + item].formula.text == f'IF({rating}="",MAX($B$4,MIN($D$4,{model})),{rating})'
     assert cells[8 + user, 2 + item].value == pytest.approx(made.predict(11 + user, 101 + item), abs=1e-12)
+
+
+def test_a_rating_typed_into_the_mirror_or_deleted_there_is_followed(
+    fit: Make, report: Make, recalculated: Make, sure: Any
+) -> None:
+    made = fit(model=MODEL, uncertainty=sure)
+    path = report(made).path
+    user, item = (int(at[0]) for at in np.nonzero(made.ratings.mask()))
+    book = Workbook.open(path)
+    lines = book.sheet("Recommendations").cells
+    someone, something = int(lines[8, 1].value) - 11, int(lines[8, 3].value) - 101
+    book.sheet("torch").patch({(2 + someone, 6 + something): 3.5, (2 + user, 6 + item): None})
+    book.save(path, force=True)
+    after = recalculated(path)
+    filled = after["Predictions"]
+    assert filled[f"{'BCDEFGHIJKLMNOP'[something]}{8 + someone}"] == 3.5
+    assert filled[f"{'BCDEFGHIJKLMNOP'[item]}{8 + user}"] == pytest.approx(made.predict(11 + user, 101 + item))
+    assert [after["Recommendations"].get(at) or "" for at in ("D8", "E8", "F8")] == ["rated", "", ""]
+    assert isinstance(after["Recommendations"]["D9"], float)
+
+
+def test_without_a_blank_there_are_no_intervals_to_show(fit: Make, ratings: Make, report: Make, sure: Any) -> None:
+    made = fit(ratings(15, 15, 0), MODEL, uncertainty=sure)
+    cells = Workbook.open(report(made).path).sheet("Predictions").cells
+    assert max(row for row, _ in cells) == 22
 
 
 def test_without_clipping_the_model_stands_alone(fit: Make, report: Make, wrong_values: Make) -> None:
@@ -120,16 +146,20 @@ def test_recommendations_are_the_fit_s_own_in_its_order(
             assert [line[title] for line in lines] == pytest.approx(expected[own].tolist(), abs=1e-12)
 
 
-def test_each_recommendation_is_a_link_to_predictions(fit: Make, report: Make, sure: Any) -> None:
+def test_each_recommendation_is_a_link_to_predictions_that_sorting_leaves_alone(
+    fit: Make, report: Make, sure: Any
+) -> None:
     made = fit(model=MODEL, uncertainty=sure)
     book = Workbook.open(report(made).path)
     cells = book.sheet("Recommendations").cells
     for column in (4, 5, 6):
-        formula = cells[8, column].formula.text
-        sheet, _, place = formula.partition("!")
+        [place] = re.findall(r"Predictions!(\$[A-Z]+\$[0-9]+)", cells[8, column].formula.text)
         at = Area.parse(place)
-        assert book.sheet(sheet).cells[at.first_row, at.first_col].value == cells[8, column].value
+        assert book.sheet("Predictions").cells[at.first_row, at.first_col].value == cells[8, column].value
         assert at.first_col - 2 == made.ratings.items.index(cells[8, 3].value)
+    user, item = (cells[8, column].value for column in (1, 3))
+    rating = f"torch!${'FGHIJKLMNOPQRST'[item - 101]}${user - 9}"
+    assert cells[8, 4].formula.text.startswith(f'IF({rating}="",Predictions!$')
 
 
 def test_long_lists_of_recommendations_say_how_many_users_they_hold(

@@ -38,8 +38,14 @@ def test_the_source_is_named_with_its_size(fit: Make, ratings: Make, report: Mak
     assert (told["Users"][0], told["Items"][0], told["Ratings"][0]) == (15, 15, 206)
     assert told["Share of cells filled"][0] == pytest.approx(206 / 225)
     assert told["Scale"][0] == "1 to 5"
+    assert "Collaborative filtering of 15 users × 15 items" in told
     assert told["Mean rating"][0] == pytest.approx(known.mean)
     assert told["Written"][0] == dt.datetime(2026, 3, 4, 5, 6, 7)
+
+
+def test_one_user_is_not_several(fit: Make, ratings: Make, report: Make) -> None:
+    made = fit(ratings(1, 7, 0), Model(0, biased=True))
+    assert "Collaborative filtering of 1 user × 7 items" in facts(report(made).path)
 
 
 def test_the_fits_stand_side_by_side(fit: Make, report: Make) -> None:
@@ -49,7 +55,7 @@ def test_the_fits_stand_side_by_side(fit: Make, report: Make) -> None:
     assert told["Model"][:2] == ["dot, 2 factors", "bias, 3 factors"]
     assert told["Penalised"][:2] == ["no", "yes"]
     assert told["RMSE, as reported"][:2] == [made.rmse for made in fits]
-    assert told["Mean absolute error"][:2] == [made.mae for made in fits]
+    assert told["MAE, as reported"][:2] == [made.mae for made in fits]
     assert told["Changing cells"][:2] == [60, 120]
     assert told["Seed"][:2] == [7, 7]
     assert told["Settings"][:2] == ["penalty 0.0", "as by default"]

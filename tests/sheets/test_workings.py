@@ -132,7 +132,8 @@ def test_counts_are_shown_without_decimals_and_headings_in_full(fit: Make, repor
     with ZipFile(path) as package:
         root = etree.fromstring(package.read(sheet.part))
     widths = {int(col.get("min")): float(col.get("width")) for col in root.iter("{*}col")}
-    assert widths[12] > len("left out RMSE")
+    assert sheet.cells[5, 12].value == "leave-one-out RMSE"
+    assert widths[12] > len("leave-one-out RMSE")
 
 
 def test_each_start_is_a_line_of_its_own(fit: Make, report: Make) -> None:

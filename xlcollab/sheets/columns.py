@@ -81,7 +81,7 @@ class Columns:
         style = theme.LABEL_TEXT if any(isinstance(label, str) for label in labels) else theme.LABEL
         self.add(kind, [labels[position] for position in positions], style, width=width)
         if names:
-            width = theme.fitting_width(names.values(), 12, 40)
+            width = theme.fitting_width(names.values(), 12, theme.WIDEST)
             shown = [names.get(labels[position], "") for position in positions]
             self.add(f"{kind} name", shown, theme.BESIDE, width=width)
 

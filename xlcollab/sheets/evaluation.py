@@ -7,6 +7,7 @@ the rows: how often the intervals hold, and predictions drawn against ratings.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -120,12 +121,10 @@ def evaluation_sheet(evaluation: Evaluation) -> NewSheet:
     theme.title(sheet, "Evaluation")
     live = all(evaluation.is_live(one) for one in held_out.fits)
     how = "" if live else " Values where there are too many rows or cells for live formulas."
-    sheet.cell(
-        2,
-        1,
-        f"Each of {len(held_out.ratings):,} held-out ratings, and what the fits predict for it.{how}",
-        theme.SUBTITLE,
-    )
+    what = f"Each of {len(held_out.ratings):,} held-out ratings, and what the fits predict for it.{how}"
+    sheet.cell(2, 1, what, theme.SUBTITLE)
+    sd = "; sd: standard deviation around the prediction, as fitted" * any(one.has_intervals for one in held_out.fits)
+    sheet.cell(_SCALE_ROW, _LEFT_COLUMNS + 2, f"error: predicted less actual{sd}", theme.NOTE)
     sheet.width(1, _LEFT_COLUMNS, 9)
     _add_scale(sheet, held_out)
     for one in held_out.fits:
@@ -176,7 +175,7 @@ def _add_calibration(sheet: NewSheet, evaluation: Evaluation, one: Measured) -> 
     """How many of the ratings lie in their intervals: of 80% intervals it should be 80%."""
     first = evaluation.calibration(one, LEVELS[0])[0]
     sheet.cell(first - 2, 1, f"How often the intervals of {one.mirror.sheet} hold", theme.HEADING)
-    for column, title in ((1, "interval"), (_BELOW, "from sd"), (_ABOVE, "to sd"), (_INSIDE, "inside")):
+    for column, title in ((1, "interval"), (_BELOW, "from (sd)"), (_ABOVE, "to (sd)"), (_INSIDE, "inside")):
         sheet.cell(first - 1, column, title, theme.HEADER_ITEM)
     actual = evaluation.area("actual").ref
     for level in LEVELS:
@@ -222,8 +221,14 @@ def _chart(evaluation: Evaluation) -> Chart:
         ),
         x_title="actual rating",
         y_title="predicted",
-        x_range=(low, high),
-        y_range=(low, high) if one.mirror.fit.clip else (None, None),
+        x_range=_rounded_out(low, high),
+        y_range=_rounded_out(low, high) if one.mirror.fit.clip else (None, None),
         x_format=one.mirror.looks.axis,
         y_format=one.mirror.looks.axis,
     )
+
+
+def _rounded_out(low: float, high: float) -> tuple[float, float]:
+    """The ends of an axis that are round numbers: 3 to 85 → 0 to 90."""
+    step = 10.0 ** math.floor(math.log10(high - low))
+    return math.floor(round(low / step, 9)) * step, math.ceil(round(high / step, 9)) * step

@@ -95,7 +95,7 @@ class Filled:
     @property
     def has_companions(self) -> bool:
         """Whether the ends of the intervals stand in tables of their own below."""
-        return self.live and self.has_intervals
+        return self.live and self.has_intervals and bool(self.blank.any())
 
     @property
     def companions(self) -> dict[str, TableLayout]:

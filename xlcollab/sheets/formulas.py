@@ -62,8 +62,12 @@ class ModelFormulas:
         return f"{self.prefix}{self._columns[item]}{user + 2}"
 
     def prediction(self, user: int, item: int) -> str:
-        """r̂ for the user and item at these positions (from 0), whether rated or not."""
-        return next(self.row(user, (item,)))
+        """r̂ for the user and item at these positions (from 0), whether rated or not.
+
+        Its references are absolute, so that the row that it stands in can be sorted.
+        """
+        terms = self._user_terms(user, row="$")
+        return self.linked([term.replace("@", f"${self._columns[item]}") for term in terms])
 
     def row(self, user: int, items: Iterable[int]) -> Iterator[str]:
         """r̂ of one user for several items."""
@@ -82,14 +86,14 @@ class ModelFormulas:
             yield f'IF({self.prefix}{column}{user + 2}="",0,{formula})'
 
     def user_vector(self, user: int) -> str:
-        """The cells of p_u (1, k), of the user at this position (from 0)."""
+        """The cells of p_u (1, k), of the user at this position (from 0); the reference is absolute."""
         row = self.layout.first_user_row + user
-        return f"{self.prefix}$B{row}:${column_letters(self.layout.model.n_factors + 1)}{row}"
+        return f"{self.prefix}{Area(row, 2, row, self.layout.model.n_factors + 1).absolute}"
 
     def item_vector(self, item: int) -> str:
-        """The cells of q_i (k, 1), of the item at this position (from 0)."""
-        column, top = self._columns[item], self.layout.item_factors_row
-        return f"{self.prefix}{column}${top}:{column}${top + self.layout.model.n_factors - 1}"
+        """The cells of q_i (k, 1), of the item at this position (from 0); the reference is absolute."""
+        column, top = self.layout.first_column + item, self.layout.item_factors_row
+        return f"{self.prefix}{Area(top, column, top + self.layout.model.n_factors - 1, column).absolute}"
 
     def rmse(self) -> str:
         """√(mean squared error over the ratings there are)."""
@@ -113,10 +117,11 @@ class ModelFormulas:
     def _mean(self) -> list[str]:
         return [f"{self.prefix}{absolute(*self.layout.mean)}"] if self.has_mean else []
 
-    def _user_terms(self, user: int) -> list[str]:
-        """p_u·q_i, b_i and b_u, with ``@`` for the item's column letters."""
+    def _user_terms(self, user: int, row: str = "") -> list[str]:
+        """p_u·q_i, b_i and b_u, with ``@`` for the item's column letters; ``row`` is what stands before row numbers."""
         layout, prefix = self.layout, self.prefix
-        k, row, top = layout.model.n_factors, layout.first_user_row + user, layout.item_factors_row
+        k, top = layout.model.n_factors, layout.item_factors_row
+        row += str(layout.first_user_row + user)
         terms = []
         if k == 1:
             terms.append(f"{prefix}$B{row}*{prefix}@${top}")

@@ -2,7 +2,8 @@
 
 The axes are the first two principal components of the item factors Q (n, k): right singular vectors v of Q less its
 column means, each with the sign that makes its entry of largest magnitude positive. They are values, as fitted; the
-means and the coordinates (q_i − q̄)·v are formulas over the factor cells of the mirror and stay live.
+means, the coordinates (q_i − q̄)·v and each axis' share of the spread, which its title tells, are formulas over the
+factor cells of the mirror and stay live.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ MOST_ITEMS = 20_000
 
 _MOST_POINTS = 2_000
 _MOST_LABELS = 60
-_HEADING_ROW, _HEADER_ROW = 5, 6
+_TITLE_ROW, _HEADING_ROW, _HEADER_ROW = 3, 5, 6
+_TITLE_COLUMNS = (1, 5)
 _CHART_COLUMNS, _CHART_ROWS = 11, 32
 _CLOUD = (540.0, 400.0)  # pixels of that between the outermost points: axes and titles take the rest
 _AXES = ("axis 1", "axis 2")
@@ -97,11 +99,12 @@ def map_sheet(mirror: Mirror, name: str) -> NewSheet:
     _add_places(points, workings, mirror, axes, order)
     points.put(sheet)
     workings.put(sheet)
-    sheet.cell(_HEADING_ROW, points.first_column, "Where each item stands", theme.HEADING)
+    some = "" if len(labelled.sides) == ratings.n_items else ", those with a label first"
+    sheet.cell(_HEADING_ROW, points.first_column, f"Where each item stands{some}", theme.HEADING)
     sheet.cell(_HEADING_ROW, workings.first_column, "The axes, as fitted", theme.HEADING)
     sheet.width(workings.first_column - 1, workings.first_column - 1, 4)
-    _add_shares(sheet, points, workings, axes)
-    chart = _chart(sheet.name, points, axes.places[order], labelled.sides, fit_title(mirror.fit))
+    titles = _add_titles(sheet, points, workings, axes)
+    chart = _chart(sheet.name, points, axes.places[order], labelled.sides, titles, fit_title(mirror.fit))
     sheet.chart(Area(_HEADER_ROW, 1, _HEADER_ROW + _CHART_ROWS - 1, _CHART_COLUMNS), chart)
     sheet.freeze(_HEADER_ROW + 1, 1)
     sheet.print_setup(landscape=True, title_rows=(_HEADING_ROW, _HEADER_ROW))
@@ -167,18 +170,23 @@ def _add_places(points: Columns, workings: Columns, mirror: Mirror, axes: _Axes,
         points.add(key, axes.places[order, axis].tolist(), theme.FACTOR, formula=formulas)
 
 
-def _add_shares(sheet: NewSheet, points: Columns, workings: Columns, axes: _Axes) -> None:
-    """How much of all the spread each axis holds."""
+def _add_titles(sheet: NewSheet, points: Columns, workings: Columns, axes: _Axes) -> list[str]:
+    """The titles of the axes: how much of all the spread each holds."""
     total = workings.area("spread").ref
-    sheet.cell(3, 1, "Share of spread", theme.KEY)
-    for axis, key in enumerate(_AXES):
-        share = float((axes.places[:, axis] ** 2).sum() / axes.spread.sum())
-        sheet.cell(3, 3 + 2 * axis, key, theme.KEY)
-        sheet.formula(3, 4 + 2 * axis, f"DEVSQ({points.area(key).ref})/SUM({total})", share, theme.FACT_SHARE)
+    titles = []
+    for key, place, column in zip(_AXES, axes.places.T, _TITLE_COLUMNS, strict=True):
+        title = f"{key}: {round(100 * float((place**2).sum() / axes.spread.sum()), 1):g}% of the spread"
+        formula = f'"{key}: "&ROUND(100*DEVSQ({points.area(key).ref})/SUM({total}),1)&"% of the spread"'
+        sheet.formula(_TITLE_ROW, column, formula, title, theme.KEY)
+        titles.append(title)
+    return titles
 
 
-def _chart(sheet: str, points: Columns, places: FloatArray, sides: Sequence[Side], title: str) -> Chart:
+def _chart(
+    sheet: str, points: Columns, places: FloatArray, sides: Sequence[Side], titles: Sequence[str], fit: str
+) -> Chart:
     """The labelled items as one cloud, the others as another behind the same axes."""
+    x_ref, y_ref = (qualified(sheet, Area(_TITLE_ROW, column, _TITLE_ROW, column)) for column in _TITLE_COLUMNS)
     text = "item name" if "item name" in points.columns else "item"
     labels = [theme.label_text(value) for value in points.columns[text].values[: len(sides)]]  # type: ignore[arg-type]
     parts = [(0, len(sides)), (len(sides), min(len(places), _MOST_POINTS))]
@@ -201,9 +209,11 @@ def _chart(sheet: str, points: Columns, places: FloatArray, sides: Sequence[Side
         kind="scatter",
         title="Items by their factors",
         series=series,
-        alt_text=_alternative(title, labels, places[: len(labels)]),
-        x_title=_AXES[0],
-        y_title=_AXES[1],
+        alt_text=_alternative(fit, labels, places[: len(labels)]),
+        x_title=titles[0],
+        y_title=titles[1],
+        x_title_ref=x_ref,
+        y_title_ref=y_ref,
     )
 
 

@@ -246,7 +246,7 @@ def _paragraphs(mirror: Mirror) -> Iterator[str]:
     else:
         yield "Predictions are values: too many for live formulas."
     if mirror.live and layout.n_changing > EXCEL_LIMIT:
-        yield (f"{layout.n_changing:,} changing cells: Excel's own Solver takes {EXCEL_LIMIT}, xlcollab solve all.")
+        yield f"Excel's own Solver takes {EXCEL_LIMIT} such cells; xlcollab solve takes all {layout.n_changing:,}."
     if mirror.live and mirror.fit.penalised:
         yield "The fit was held back by a penalty. Solver is not: it finds a lower RMSE and worse predictions."
     if mirror.fit.valid is not None:

@@ -53,8 +53,9 @@ def _heading(sheet: NewSheet, filled: Filled) -> None:
     mirror, first = filled.mirror, filled.layout.first_column
     fit = mirror.fit
     theme.title(sheet, "Predictions")
-    live = "" if filled.live else " Values as fitted: too many cells for live formulas."
-    sheet.cell(2, 1, f"Blanks filled by {fit_title(fit)}.{live}", theme.SUBTITLE)
+    live = f"Live: it follows the ratings and factors in {mirror.sheet}."
+    how = live if filled.live else "Values as fitted: too many cells for live formulas."
+    sheet.cell(2, 1, f"Blanks filled by {fit_title(fit)}. {how}", theme.SUBTITLE)
     looks = mirror.looks
     samples = [(looks.rating, round(looks.sample(0.75), looks.given), "known")]
     samples.append((looks.predicted, looks.sample(0.7175), "predicted"))
@@ -110,18 +111,21 @@ def _labels(sheet: NewSheet, filled: Filled, layout: TableLayout) -> None:
 
 
 def _rows(filled: Filled) -> Iterator[_Pairs]:
-    """Each user's row: links to known ratings, held-out ratings as values, the model's formula for blanks."""
-    mirror = filled.mirror
-    for user, (shown, known, blank) in enumerate(
-        zip(filled.shown.tolist(), mirror.known.tolist(), filled.blank.tolist(), strict=True)
-    ):
-        model = mirror.formulas.row(user, [item for item, is_blank in enumerate(blank) if is_blank])
+    """Each user's row: the rating in the mirror or, where there is none, the model; held-out ratings as values.
+
+    One formula for all, so that a rating that is typed into the mirror, or deleted there, is followed.
+    """
+    formulas = filled.mirror.formulas
+    held_out = ~np.isnan(filled.mirror.held_out)
+    for user, (shown, fixed) in enumerate(zip(filled.shown.tolist(), held_out.tolist(), strict=True)):
+        model = formulas.row(user, [item for item, is_fixed in enumerate(fixed) if not is_fixed])
         row: _Pairs = []
         for item, value in enumerate(shown):
-            if blank[item]:
-                row.append((_within_scale(filled, next(model)), value))
-            else:
-                row.append((mirror.formulas.rating(user, item) if known[item] else None, value))
+            if fixed[item]:
+                row.append((None, value))
+                continue
+            rating = formulas.rating(user, item)
+            row.append((f'IF({rating}="",{_within_scale(filled, next(model))},{rating})', value))
         yield row
 
 
@@ -164,7 +168,7 @@ def _companions(sheet: NewSheet, filled: Filled) -> list[Area]:
 
 
 def _end_rows(filled: Filled, numbers: list[list[Any]], reach: tuple[int, int]) -> Iterator[_Pairs]:
-    """r̂ + z·sd for the blanks of each user, with z in the cell ``reach``."""
+    """r̂ + z·sd for the blanks of each user, with z in the cell ``reach``; nothing once there is a rating."""
     formulas, deviations = filled.mirror.formulas, filled.companions["sd"]
     z = absolute(*reach)
     for user, row in enumerate(numbers):
@@ -175,5 +179,6 @@ def _end_rows(filled: Filled, numbers: list[list[Any]], reach: tuple[int, int]) 
                 pairs.append((None, None))
                 continue
             deviation = address(deviations.first_row + user, deviations.first_column + item)
-            pairs.append((_within_scale(filled, f"{next(model)}+{z}*{deviation}"), value))
+            end = _within_scale(filled, f"{next(model)}+{z}*{deviation}")
+            pairs.append((f'IF({formulas.rating(user, item)}="",{end},"")', value))
         yield pairs

@@ -1,6 +1,7 @@
 """Recommendations: for each user the items that nobody knows a rating of, best first.
 
-The order is that of the fit when the report was written; the values are links to Predictions and stay live.
+The order is that of the fit when the report was written; the values are links to Predictions and stay live, and an item
+that has got a rating in the mirror since then says so. References are absolute, so that the lines can be sorted.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.sheets import theme
 from xlcollab.sheets.columns import Columns
 from xlcollab.sheets.filled import LEVEL, Filled
+from xlcollab.sheets.formulas import absolute
 from xlcollab.sheets.mirror import fit_title
-from xlcollab.xlsx.cells import address, quote_sheet
+from xlcollab.xlsx.cells import quote_sheet
 from xlcollab.xlsx.newsheet import NewSheet
 
 __all__ = ["MOST_ROWS", "N_BEST", "recommendations_sheet"]
@@ -99,18 +101,20 @@ def _add_who_and_what(table: Columns, filled: Filled, best: _Best) -> None:
 
 def _add_values(table: Columns, filled: Filled, best: _Best) -> list[str]:
     """The prediction, and the ends of its interval where the solver knows how sure it is; returned are their keys."""
-    layouts = {"predicted": filled.layout}
+    layouts, known = {"predicted": filled.layout}, filled.mirror.layout.ratings
     numbers: dict[str, FloatArray] = {"predicted": filled.predicted[best.users, best.items]}
     if filled.has_intervals:
         numbers["low"], numbers["high"] = filled.interval(best.users, best.items)
         layouts |= filled.companions
     prefix = f"{quote_sheet(filled.sheet)}!"
+    pairs = list(zip(best.users.tolist(), best.items.tolist(), strict=True))
     for key, values in numbers.items():
         row, column = layouts[key].first_row, layouts[key].first_column
-        places = [
-            f"{prefix}{address(row + user, column + item)}"
-            for user, item in zip(best.users.tolist(), best.items.tolist(), strict=True)
-        ]
+        places = [f"{prefix}{absolute(row + user, column + item)}" for user, item in pairs]
+        if key == "predicted":
+            given = (absolute(known.first_row + user, known.first_col + item) for user, item in pairs)
+            at = filled.mirror.formulas.prefix
+            places = [f'IF({at}{rating}="",{place},"rated")' for rating, place in zip(given, places, strict=True)]
         looks = filled.mirror.looks
         style, width = (looks.predicted_plain, 13) if key == "predicted" else (looks.interval, 9)
         table.add(key, values.tolist(), style, formula=places if filled.live else None, width=width)

@@ -91,16 +91,20 @@ def cosine_formula(one: str, other: str) -> str:
 
 
 def _neighbours(vectors: FloatArray, rated: BoolArray) -> _Neighbours:
-    """One by one in the order of the ratings; who has no rating, or no direction, is left out."""
+    """One by one in the order of the ratings; who has no rating, or no direction, is left out.
+
+    So are neighbours at right angles or beyond: they have nothing in common, or are each other's opposite.
+    """
     there = np.flatnonzero(rated & vectors.any(axis=1)).astype(np.int32)
     rows = np.arange(min(len(there), MOST_ROWS // N_SIMILAR), dtype=np.int32)
     positions, cosines = most_similar(vectors[there], N_SIMILAR, rows)  # (rows, top) each
-    top = positions.shape[1]
+    alike = cosines > 0
+    row, rank = np.nonzero(alike)
     return _Neighbours(
-        one=np.repeat(there[rows], top),
-        other=there[positions.ravel()],
-        rank=np.tile(np.arange(1, top + 1, dtype=np.int32), len(rows)),
-        cosine=cosines.ravel(),
+        one=there[rows][row],
+        other=there[positions[alike]],
+        rank=(rank + 1).astype(np.int32),
+        cosine=cosines[alike],
         n_listed=len(rows),
         n_all=len(there),
     )

@@ -54,7 +54,10 @@ def summary_sheet(summary: Summary) -> NewSheet:
     sheet = NewSheet(summary.sheet, tab_color=theme.OUTPUT_TAB)
     sheet.width(1, 1, _LABEL_WIDTH)
     sheet.width(2, 1 + max(2, len(summary.mirrors)), _FIT_WIDTH)
-    theme.title(sheet, f"Collaborative filtering of {ratings.n_users:,} users × {ratings.n_items:,} items")
+    users, items = (
+        f"{n:,} {kind}{'s' * (n != 1)}" for n, kind in ((ratings.n_users, "user"), (ratings.n_items, "item"))
+    )
+    theme.title(sheet, f"Collaborative filtering of {users} × {items}")
     sheet.cell(2, 1, f"Written by xlcollab {__version__}", theme.SUBTITLE)
     row = _source(sheet, summary, 4)
     row = _fits(sheet, summary, row + 1)
@@ -164,9 +167,9 @@ def _lines(summary: Summary, row: int) -> Iterator[_Line]:
         ],
         theme.FACT,
     )
+    yield _Line("MAE, as reported", [fit.mae for fit in fits], error)
     if held_out:
         yield _Line("RMSE, held out", [fit.valid_rmse for fit in fits], error)
-    yield _Line("Mean absolute error", [fit.mae for fit in fits], error)
     yield _Line("Changing cells", [_changing(mirror) for mirror in summary.mirrors], theme.FACT_COUNT)
     yield _Line("Iterations", [fit.iterations for fit in fits], theme.FACT_COUNT)
     yield _Line("Seconds", [fit.seconds for fit in fits], theme.FACT_SECONDS)

@@ -84,10 +84,7 @@ PREDICTED = Style(
 )  # fmt: skip
 PREDICTED_PLAIN = Style(bold=True, italic=True, color=DEEP_BLUE, number_format="0.00", align="center")
 CHANGING = Style(color="1F3FBF", fill=CREAM, number_format="0.000", align="center")
-PARAMETER = Style(
-    color="1F3FBF", number_format="0.0##", align="center",
-    top="thin", bottom="thin", left="thin", right="thin", border_color=LINE,
-)  # fmt: skip
+PARAMETER = Style(color="1F3FBF", number_format="0.0##", align="center")
 INTERVAL = Style(italic=True, color=DEEP_BLUE, number_format="0.00", align="center")
 DEVIATION = Style(color=INK, number_format="0.00", align="center")
 OBJECTIVE = Style(

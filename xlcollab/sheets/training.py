@@ -128,7 +128,11 @@ def _alternative(fit: Fit, records: Sequence[Record], step: str, key: str, n_sta
 
 
 def _words(key: str) -> str:
-    return key.replace("_", " ").replace("rmse", "RMSE")
+    """``valid_rmse`` → ``held-out RMSE``: the words of the other sheets."""
+    words = {"valid_": "held-out ", "left_out_": "leave-one-out ", "rmse": "RMSE", "time": "seconds", "_": " "}
+    for ours, theirs in words.items():
+        key = key.replace(ours, theirs)
+    return key
 
 
 def _number(value: float | None) -> float | None:

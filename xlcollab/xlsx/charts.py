@@ -47,7 +47,8 @@ class Series:
 class Chart:
     """A chart: what it shows and how. ``line`` and ``marker`` of a series follow the kind where they are None.
 
-    ``alt_text`` says in a sentence what can be seen, for those who cannot.
+    ``alt_text`` says in a sentence what can be seen, for those who cannot. ``x_title_ref`` and ``y_title_ref`` name the
+    cells that the titles of the axes are taken from, "Map!$A$3"; the titles are then the texts there.
     """
 
     kind: Literal["line", "scatter", "bar"]
@@ -56,6 +57,8 @@ class Chart:
     alt_text: str
     x_title: str = ""
     y_title: str = ""
+    x_title_ref: str | None = None
+    y_title_ref: str | None = None
     log_y: bool = False
     legend: Literal["bottom", "right", "top"] | None = "bottom"
     x_range: tuple[float | None, float | None] = (None, None)

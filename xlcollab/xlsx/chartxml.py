@@ -21,6 +21,7 @@ _CHART_2012: Final = "http://schemas.microsoft.com/office/drawing/2012/chart"
 _SHEET_DRAWING: Final = "http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing"
 _XML: Final = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _GREY, _INK = "D9D9D9", "404040"
+_UPWARDS: Final = ' rot="-5400000" vert="horz"'
 _MARKERS: Final = ("circle", "square", "diamond", "triangle", "x", "plus", "star", "dash")
 _DASHES: Final = ("solid", "dash", "sysDot", "dashDot", "lgDash", "sysDash", "lgDashDot", "solid")
 _SIDES: Final[dict[Side, str]] = {"right": "r", "left": "l", "above": "t", "below": "b"}
@@ -179,10 +180,12 @@ def _axes(chart: Chart) -> str:
     numeric_x = chart.kind == "scatter"
     # Bars across are read from the top, as the table is; the values then stand at the far end of that axis, below.
     x_scale = _scaling(chart.x_range if numeric_x else (None, None), log=False, downwards=chart.horizontal)
-    x = _axis_body(100, 200, below, chart.x_title, x_scale, chart.x_format, grid=numeric_x, rotated=chart.horizontal)
+    x_title = _axis_title(chart.x_title, chart.x_title_ref, rotated=chart.horizontal)
+    x = _axis_body(100, 200, below, x_title, x_scale, chart.x_format, grid=numeric_x)
     y_scale = _scaling(chart.y_range, log=chart.log_y)
+    y_title = _axis_title(chart.y_title, chart.y_title_ref, rotated=not chart.horizontal)
     y = _axis_body(
-        200, 100, left, chart.y_title, y_scale, chart.y_format, grid=True, rotated=not chart.horizontal,
+        200, 100, left, y_title, y_scale, chart.y_format, grid=True,
         labels="nextTo" if chart.horizontal else "low",  # "low" would be beside the first category, above
     )  # fmt: skip
     # A bar's length is its value, so that bars begin at zero; "low" keeps their labels out of those below it.
@@ -208,16 +211,27 @@ def _axis_body(
     code: str,
     *,
     grid: bool,
-    rotated: bool,
     labels: str = "low",
 ) -> str:
     lines = f"<c:majorGridlines><c:spPr>{_outline(_GREY, 6350)}</c:spPr></c:majorGridlines>" if grid else ""
     return (
         f'<c:axId val="{number}"/>{scaling}<c:delete val="0"/><c:axPos val="{position}"/>{lines}'
-        f"{_title(title, 900, rotated=rotated) if title else ''}"
+        f"{title}"
         f'<c:numFmt formatCode="{escape_attribute(code)}" sourceLinked="0"/>'
         f'<c:majorTickMark val="out"/><c:minorTickMark val="none"/><c:tickLblPos val="{labels}"/>'
         f'<c:spPr>{_outline("A6A6A6", 9525)}</c:spPr>{_text_properties(900)}<c:crossAx val="{crossed}"/>'
+    )
+
+
+def _axis_title(text: str, reference: str | None, *, rotated: bool) -> str:
+    """Nothing without a text; ``reference`` is the cell that it stands in, if it is to follow one."""
+    if not text:
+        return ""
+    if reference is None:
+        return _title(text, 900, rotated=rotated)
+    return (
+        f"<c:title><c:tx><c:strRef><c:f>{escape(reference)}</c:f>{_text_cache([text])}</c:strRef></c:tx>"
+        f'<c:overlay val="0"/>{_text_properties(900, rotated=rotated)}</c:title>'
     )
 
 
@@ -234,7 +248,7 @@ def _scaling(limits: tuple[float | None, float | None], *, log: bool, downwards:
 
 
 def _title(text: str, size: int, *, bold: bool = False, rotated: bool = False) -> str:
-    turn = ' rot="-5400000" vert="horz"' if rotated else ""
+    turn = _UPWARDS if rotated else ""
     look = f'sz="{size}" b="{int(bold)}"><a:solidFill><a:srgbClr val="{_INK}"/></a:solidFill>'
     return (
         f"<c:title><c:tx><c:rich><a:bodyPr{turn}/><a:p><a:pPr><a:defRPr {look}</a:defRPr></a:pPr>"
@@ -243,10 +257,11 @@ def _title(text: str, size: int, *, bold: bool = False, rotated: bool = False) -
     )
 
 
-def _text_properties(size: int) -> str:
+def _text_properties(size: int, *, rotated: bool = False) -> str:
+    turn = _UPWARDS if rotated else ""
     return (
-        f'<c:txPr><a:bodyPr/><a:p><a:pPr><a:defRPr sz="{size}"><a:solidFill><a:srgbClr val="{_INK}"/></a:solidFill>'
-        '</a:defRPr></a:pPr><a:endParaRPr lang="en-US"/></a:p></c:txPr>'
+        f'<c:txPr><a:bodyPr{turn}/><a:p><a:pPr><a:defRPr sz="{size}" b="0"><a:solidFill><a:srgbClr val="{_INK}"/>'
+        '</a:solidFill></a:defRPr></a:pPr><a:endParaRPr lang="en-US"/></a:p></c:txPr>'
     )
 
 
