@@ -57,6 +57,12 @@ class TestPrediction:
         users, items = np.nonzero(np.ones((m, n)))
         np.testing.assert_allclose(predict_pairs(model, f, users, items), predict_all(model, f).ravel(), rtol=1e-13)
 
+    @pytest.mark.parametrize("n", [0, 70_001])
+    def test_of_none_or_very_many_pairs_is_one_for_each(self, n):
+        model, f = Model(2), some_factors(4, 3, 2, 1, biased=False)
+        users, items = np.arange(n) % 4, np.arange(n) % 3
+        np.testing.assert_allclose(predict_pairs(model, f, users, items), predict_all(model, f)[users, items])
+
     @pytest.mark.parametrize("y_range", [None, (0.5, 5.5)])
     @pytest.mark.parametrize("biased", [False, True])
     def test_is_the_same_for_arrays_and_for_tensors(self, biased, y_range):
@@ -65,7 +71,7 @@ class TestPrediction:
             *(torch.tensor(part) for part in (f.user_factors, f.item_factors, f.user_bias, f.item_bias)), f.mean
         )
         users, items = np.nonzero(np.ones((7, 5)))
-        pairs = predict_pairs(model, tensors, torch.tensor(users), torch.tensor(items))
+        pairs = predict_rows(model, tensors.rows(torch.tensor(users), torch.tensor(items)))
         np.testing.assert_allclose(predict_all(model, tensors).numpy(), predict_all(model, f), rtol=1e-13)
         np.testing.assert_allclose(pairs.numpy(), predict_pairs(model, f, users, items), rtol=1e-13)
 

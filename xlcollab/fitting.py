@@ -7,13 +7,11 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from xlcollab import metrics
-from xlcollab.arrays import FloatArray
 from xlcollab.errors import (
     FitError,
     NotConvergedError,
@@ -44,8 +42,6 @@ PLAIN_SOLVERS = ("scipy", "torch", DEFAULT_SOLVER)
 
 _LARGEST = 1e100
 """The largest rating of which squares, and products of these, can be summed in double precision."""
-
-_PAIRS = 1 << 13  # predicted at a time: their factors stay near the processor
 
 
 def fit(
@@ -168,7 +164,12 @@ def _start(start: Fit, method: Solver, model: Model, ratings: Ratings) -> Factor
 def _fit_of(solution: Solution, ratings: Ratings, model: Model, **known: Any) -> Fit:
     """The solution with its ratings, and its error on them."""
     model = solution.model or model
-    predicted = _predicted(model, solution, ratings)
+    pairs = (ratings.user_idx, ratings.item_idx)
+    predicted = (
+        predict_pairs(model, solution.factors, *pairs)
+        if solution.predictor is None
+        else solution.predictor.predict_pairs(*pairs)
+    )
     return Fit(
         ratings=ratings,
         model=model,
@@ -186,14 +187,6 @@ def _fit_of(solution: Solution, ratings: Ratings, model: Model, **known: Any) ->
         ridge=solution.ridge,
         **known,
     )
-
-
-def _predicted(model: Model, solution: Solution, ratings: Ratings) -> FloatArray:
-    """r̂ (N,), unclipped, by the factors, or by the predictor where there is one; of many ratings some at a time."""
-    predictor = solution.predictor
-    predict = partial(predict_pairs, model, solution.factors) if predictor is None else predictor.predict_pairs
-    parts = [slice(at, at + _PAIRS) for at in range(0, len(ratings), _PAIRS)]
-    return np.concatenate([predict(ratings.user_idx[part], ratings.item_idx[part]) for part in parts])
 
 
 def is_saved_fit(path: str | os.PathLike[str]) -> bool:

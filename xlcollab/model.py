@@ -30,6 +30,9 @@ __all__ = [
     "principal",
 ]
 
+_GATHERED = 1 << 16
+"""Numbers that are gathered from either side at a time: beyond half a megabyte each new array costs page faults."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -139,8 +142,10 @@ def predict_rows(model: Model, rows: Factors) -> FloatArray:
 
 
 def predict_pairs(model: Model, factors: Factors, user_idx: IndexArray, item_idx: IndexArray) -> FloatArray:
-    """r̂ (…, N) for the pairs (user_idx[n], item_idx[n]), positions from 0."""
-    return predict_rows(model, factors.rows(user_idx, item_idx))
+    """r̂ (…, N) for the pairs (user_idx[n], item_idx[n]), positions from 0, in arrays: of many pairs some at a time."""
+    n, size = len(user_idx), max(1, _GATHERED // max(1, model.n_factors))
+    parts = [slice(at, at + size) for at in range(0, max(n, 1), size)]
+    return np.concatenate([predict_rows(model, factors.rows(user_idx[at], item_idx[at])) for at in parts], axis=-1)
 
 
 def predict_all(model: Model, factors: Factors) -> FloatArray:

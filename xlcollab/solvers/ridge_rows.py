@@ -72,7 +72,8 @@ class RidgeRows:
         x, squared_error = np.zeros((len(self.counts), K)), 0.0
         z, offset = np.vstack([z, np.zeros(K)]), np.append(offset, 0.0)  # what padding points to
         for block in self.blocks:
-            zb, y = z[block.columns], block.values - offset[block.columns]  # (B, L, K), (B, L)
+            # `take` needs a third of the time of z[columns].
+            zb, y = z.take(block.columns, axis=0), block.values - offset[block.columns]  # (B, L, K), (B, L)
             shrink = penalties + self.counts[block.rows, None] * by_count  # (B, K)
             regress = _by_ratings if zb.shape[1] < K else _by_factors
             x[block.rows], squares = regress(zb, y, shrink)
