@@ -31,7 +31,7 @@ def most_similar(vectors: FloatArray, n: int, rows: IndexArray | None = None) ->
     if k == 0:
         raise FitError("The fit has biases alone: without factors nobody is more alike than others. Fit some factors.")
     rows = np.arange(d, dtype=np.int32) if rows is None else rows
-    top = min(n, d - 1)
+    top = max(0, min(n, d - 1))  # of nobody nobody is alike
     unit = _directions(vectors)
     positions, cosines = np.empty((len(rows), top), dtype=np.int32), np.empty((len(rows), top))
     done = 0
