@@ -130,6 +130,13 @@ def test_one_rating_moves_a_bias_less_than_many() -> None:
     assert plain + 0.1 * (liked - plain) < once < plain + 0.8 * (liked - plain)
 
 
+def test_three_who_give_all_stars_do_not_outweigh_sixty_who_give_nearly_all() -> None:
+    rows = [(user, item, 3.0) for user in range(60) for item in ("plain", "usual")]
+    rows += [(user, "loved", 4.4) for user in range(60)] + [(user, "rare", 5.0) for user in range(3)]
+    made = als(Ratings.from_arrays(*zip(*rows, strict=True)), Model(0, biased=True))
+    assert made.item_bias["loved"] > made.item_bias["rare"] > made.item_bias["plain"]
+
+
 def test_predicts_planted_ratings_far_better_than_biases() -> None:
     train, rest = planted(m=150, n=100, noise=0.3)
 

@@ -33,8 +33,11 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_PENALTIES", "AlsSolver"]
 
-DEFAULT_PENALTIES = {True: (0.14, 1.5), False: (6.0, 2.0)}
-"""(λ / σ, λ_b) by ``weighted``: what predicted best, about, on splits of the MovieLens sample and of a part of 100k."""
+DEFAULT_PENALTIES = {True: (0.14, 4.0), False: (6.0, 4.0)}
+"""(λ / σ, λ_b) by ``weighted``: what predicted best, about, on splits of the MovieLens sample and of a part of 100k.
+
+λ_b is the variance of a rating around its prediction over that of the biases, 0.9² / 0.45² there. With 1.5 the error is
+the same within 0.001, and lists are worse: items that a few people gave five stars lead them."""
 
 
 @dataclass(frozen=True)
