@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import openpyxl
 import pytest
 
 from xlcollab.excel_solver.model import Engine, Sense
@@ -143,6 +144,14 @@ def test_more_than_200_changing_cells_are_beyond_excel_s_own_solver(fit: Make, r
     )
     assert any("torch (225)" in note and "xlcollab solve takes any number" in note for note in written.notes)
     assert not any("changing cells" in note for note in report(fit(model=DOT)).notes)
+
+
+@pytest.mark.parametrize(("n_factors", "frozen"), [(5, "H2"), (8, "K2"), (12, "A2")])
+def test_factors_and_labels_stay_in_sight_while_they_leave_room_to_scroll(
+    fit: Make, report: Make, n_factors: int, frozen: str
+) -> None:
+    path = report(fit(model=Model(n_factors))).path
+    assert openpyxl.load_workbook(path)["torch"].freeze_panes == frozen
 
 
 def test_above_the_live_size_predictions_are_values_and_the_rmse_still_a_formula(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import openpyxl
 import pytest
 
 from xlcollab.model import Model
@@ -160,6 +161,24 @@ def test_each_recommendation_is_a_link_to_predictions_that_sorting_leaves_alone(
     user, item = (cells[8, column].value for column in (1, 3))
     rating = f"torch!${'FGHIJKLMNOPQRST'[item - 101]}${user - 9}"
     assert cells[8, 4].formula.text.startswith(f'IF({rating}="",Predictions!$')
+
+
+def test_recommendations_can_be_filtered_and_sorted_by_their_header(fit: Make, report: Make, sure: Any) -> None:
+    path = report(fit(model=MODEL, uncertainty=sure)).path
+    sheet = openpyxl.load_workbook(path)["Recommendations"]
+    assert sheet.auto_filter.ref == f"A7:F{sheet.max_row}"
+    assert [sheet.cell(7, column).value for column in range(1, 7)] == [
+        "user", "rank", "item", "predicted", "low", "high",
+    ]  # fmt: skip
+
+
+def test_wide_tables_print_on_several_pages_with_the_users_on_each(fit: Make, ratings: Make, report: Make) -> None:
+    pages = {}
+    for n_items in (15, 90):
+        book = openpyxl.load_workbook(report(fit(ratings(15, n_items, 50), MODEL)).path)
+        pages[n_items] = [book[name].page_setup.fitToWidth for name in ("Predictions", "torch")]
+    assert pages == {15: [1, 1], 90: [4, 4]}
+    assert (book["Predictions"].print_title_cols, book["torch"].print_title_cols) == ("$A:$A", "$E:$E")
 
 
 def test_long_lists_of_recommendations_say_how_many_users_they_hold(

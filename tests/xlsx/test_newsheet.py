@@ -76,7 +76,8 @@ def test_looks_widths_panes_and_printing_are_as_described(saved: Saved, sdk_erro
     sheet.highlight(Area.parse("B4"), "B4>3", Style(bold=True, fill="E1ECF8"))
     sheet.link(1, 1, "Looks!B2", "to the cell")
     sheet.define("here", "Looks!$B$2")
-    sheet.print_setup(landscape=True, title_rows=(1, 1))
+    sheet.print_setup(landscape=True, fit_width=2, title_rows=(1, 1))
+    sheet.filter_buttons(Area.parse("B3:C9"))
     path = saved(sheet)
     assert sdk_errors(path) == ""
     read = openpyxl.load_workbook(path)["Looks"]
@@ -89,6 +90,10 @@ def test_looks_widths_panes_and_printing_are_as_described(saved: Saved, sdk_erro
     rules = [rule.type for area in read.conditional_formatting for rule in area.rules]
     assert sorted(rules) == ["colorScale", "expression"]
     assert (read.page_setup.orientation, read.print_title_rows) == ("landscape", "$1:$1")
+    assert (read.page_setup.fitToWidth, read.page_setup.fitToHeight) == (2, 0)
+    assert read.auto_filter.ref == "B3:C9"
+    [stored] = [name for name in Workbook.open(path).names if name.name == "_xlnm._FilterDatabase"]
+    assert (stored.sheet, stored.text, stored.hidden) == ("Looks", "Looks!$B$3:$C$9", True)
     assert read.oddFooter.right.text == "Page &P of &N"
     assert read["A1"].hyperlink.location == "Looks!B2"
     assert read.defined_names["here"].attr_text == "Looks!$B$2"

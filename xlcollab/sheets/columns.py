@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,6 +34,8 @@ class Columns:
 
     header_row: int
     first_column: int = 1
+    filtered: bool = False
+    """Whether the header has buttons to filter and sort by."""
     columns: dict[str, _Column] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -101,8 +103,15 @@ class Columns:
     def put(self, sheet: NewSheet, begins: Sequence[bool] | None = None) -> None:
         """Write header, cells and widths; a line is drawn above each row that ``begins`` something."""
         for number, column in enumerate(self.columns.values(), self.first_column):
-            sheet.cell(self.header_row, number, column.title, theme.header_over(column.style))
+            header = theme.header_over(column.style)
+            if self.filtered and header.align == "right":
+                header = replace(header, indent=2)  # the button stands at the right end
+            sheet.cell(self.header_row, number, column.title, header)
             sheet.width(number, number, column.width)
+        if self.filtered and len(self):
+            sheet.filter_buttons(
+                Area(self.header_row, self.first_column, self.header_row + len(self), self.next_column - 1)
+            )
         columns = list(self.columns.values())
         looks = [(column.style, theme.with_line_above(column.style)) for column in columns]
         cells = (zip(column.formulas, column.values, strict=False) for column in columns)

@@ -34,6 +34,7 @@ EXCEL_LIMIT = 200
 """The most changing cells that the Solver add-in which comes with Excel takes."""
 
 _MOST_COLORED_AREAS = 500
+_MOST_FROZEN = 90.0  # width of the columns that stay in sight: more would leave no room to scroll in
 _NOTES_WIDTH = 28.0  # at least, of the columns left of the labels: few factors leave room for notes all the same
 
 
@@ -59,6 +60,13 @@ class Mirror:
     def looks(self) -> Looks:
         """How ratings, predictions and errors are shown."""
         return Looks.of(self.fit.ratings)
+
+    @cached_property
+    def label_width(self) -> float:
+        """The width of a column of user labels below its corner."""
+        ratings = self.fit.ratings
+        users = [theme.label_text(label) for label in ratings.users]
+        return theme.fitting_width([*users, f"{ratings.user_title} \\ {ratings.item_title}"], 8, theme.WIDEST)
 
     @cached_property
     def known(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -100,14 +108,18 @@ def mirror_sheet(mirror: Mirror, home: str) -> NewSheet:
     _parameters(sheet, mirror)
     _predictions(sheet, mirror)
     _notes(sheet, mirror, home)
-    left = layout.label_column - 1
-    sheet.width(1, left, _left_width(mirror) / left)
-    sheet.width(
-        layout.first_column, layout.last_column, max(mirror.looks.width, _number_width(fit.factors.item_factors))
+    labels, left = layout.label_column, _left_width(mirror)
+    beside, each = mirror.label_width, max(mirror.looks.width, _number_width(fit.factors.item_factors))
+    sheet.width(1, labels - 1, left / (labels - 1))
+    sheet.width(labels, labels, beside)
+    sheet.width(layout.first_column, layout.last_column, each)
+    sheet.freeze(2, layout.first_column if left + beside <= _MOST_FROZEN else 1)
+    sheet.print_setup(
+        landscape=True,
+        fit_width=theme.pages_across(left + beside + each * layout.n_items),
+        title_rows=(1, 1),
+        title_cols=(labels, labels),
     )
-    # Twenty factors left of the labels would leave no room to scroll in.
-    sheet.freeze(2, layout.first_column if fit.model.n_factors <= 6 else 1)
-    sheet.print_setup(landscape=True, title_rows=(1, 1))
     if mirror.live:
         model = minimise_model(mirror.sheet, address(*layout.rmse), layout.changing)
         for name, text in solver_names(model):
@@ -140,10 +152,6 @@ def _labels(sheet: NewSheet, mirror: Mirror) -> None:
             sheet.height(row, theme.tilted_height(items))
     for row in (2, layout.first_user_row):
         sheet.block(row, column, ([label] for label in ratings.users), theme.user_header(ratings.users))
-    users = [theme.label_text(label) for label in ratings.users]
-    sheet.width(
-        column, column, theme.fitting_width([*users, f"{ratings.user_title} \\ {ratings.item_title}"], 8, theme.WIDEST)
-    )
     if ratings.item_names:
         names = [theme.shortened(ratings.item_names.get(label, ""), theme.TWO_LINES) for label in ratings.items]
         sheet.block(layout.item_names_row, first, [names], theme.NAME_TILTED)

@@ -31,7 +31,7 @@ def predictions_sheet(filled: Filled) -> NewSheet:
     values = layout.values
     sheet = NewSheet(filled.sheet, tab_color=theme.OUTPUT_TAB)
     _heading(sheet, filled)
-    _widths(sheet, filled)
+    width = _widths(sheet, filled)
     _labels(sheet, filled, layout)
     if filled.live:
         sheet.formulas(values.first_row, values.first_col, _rows(filled), _looks(filled))
@@ -43,7 +43,10 @@ def predictions_sheet(filled: Filled) -> NewSheet:
     theme.color_by_rating(sheet, colored, filled.mirror.fit.ratings.scale)
     sheet.freeze(layout.first_row, layout.first_column)
     sheet.print_setup(
-        landscape=True, title_rows=(layout.label_row, layout.label_row), title_cols=(1, layout.first_column - 1)
+        landscape=True,
+        fit_width=theme.pages_across(width),
+        title_rows=(layout.label_row, layout.label_row),
+        title_cols=(1, layout.first_column - 1),
     )
     return sheet
 
@@ -81,13 +84,16 @@ def _heading(sheet: NewSheet, filled: Filled) -> None:
         sheet.cell(5, first + 3, "standard deviations from the prediction; see the tables below", theme.BESIDE)
 
 
-def _widths(sheet: NewSheet, filled: Filled) -> None:
-    ratings, layout = filled.mirror.fit.ratings, filled.layout
-    users = [theme.label_text(label) for label in ratings.users]
-    sheet.width(1, 1, theme.fitting_width([*users, f"{ratings.user_title} \\ {ratings.item_title}"], 8, theme.WIDEST))
-    sheet.width(layout.first_column, layout.values.last_col, filled.mirror.looks.width)
+def _widths(sheet: NewSheet, filled: Filled) -> float:
+    """Set the widths of all columns; returned is their sum."""
+    ratings, layout, each = filled.mirror.fit.ratings, filled.layout, filled.mirror.looks.width
+    beside = [filled.mirror.label_width]
     if ratings.user_names:
-        sheet.width(2, 2, theme.fitting_width(ratings.user_names.values(), 8, 40))
+        beside.append(theme.fitting_width(ratings.user_names.values(), 8, 40))
+    for column, width in enumerate(beside, 1):
+        sheet.width(column, column, width)
+    sheet.width(layout.first_column, layout.values.last_col, each)
+    return sum(beside) + each * ratings.n_items
 
 
 def _labels(sheet: NewSheet, filled: Filled, layout: TableLayout) -> None:

@@ -58,7 +58,7 @@ def recommendations_sheet(filled: Filled, name: str) -> NewSheet:
     sheet.cell(2, 1, fit_title(filled.mirror.fit), theme.SUBTITLE)
     for row, line in enumerate(_small_print(filled, best), 3):
         sheet.cell(row, 1, line, theme.NOTE)
-    table = Columns(_HEADER_ROW)
+    table = Columns(_HEADER_ROW, filtered=True)
     _add_who_and_what(table, filled, best)
     values = _add_values(table, filled, best)
     table.put(sheet, best.starts)

@@ -8,6 +8,7 @@ with any of the usual colour vision deficiencies tell apart, and every text on i
 from __future__ import annotations
 
 import datetime as dt
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -27,6 +28,7 @@ __all__ = [
     "item_header",
     "label_text",
     "number_width",
+    "pages_across",
     "shortened",
     "tilted_height",
     "title",
@@ -181,6 +183,11 @@ def number_width(numbers: Iterable[float], style: Style) -> float:
     code = (style.number_format or "0").partition(";")[0]
     decimals = len(code.partition(".")[2])
     return max(len(f"{end:,.{decimals}f}" if "," in code else f"{end:.{decimals}f}") for end in ends) + 0.5
+
+
+def pages_across(width: float) -> int:
+    """Pages of landscape paper for columns of this width in all, printed no smaller than about 60%."""
+    return max(1, math.ceil(width / 200))
 
 
 def wrapped_height(texts: Iterable[str], width: float) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from xlcollab.errors import XlcollabError
-from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, Area, CellValue, address, column_letters, quote_sheet
+from xlcollab.xlsx.cells import MAX_COL, MAX_ROW, Area, CellValue, address, column_letters, qualified, quote_sheet
 from xlcollab.xlsx.charts import Chart
 from xlcollab.xlsx.names import DefinedName
 from xlcollab.xlsx.styles import Style
@@ -48,9 +48,10 @@ class Block:
 
 @dataclass(frozen=True)
 class PrintSetup:
-    """How the sheet prints: one page across, ``fit_height`` pages down, 0 for as many as it takes."""
+    """How the sheet prints: ``fit_width`` pages across, ``fit_height`` down, 0 for as many as it takes."""
 
     landscape: bool = False
+    fit_width: int = 1
     fit_height: int = 0
 
 
@@ -103,6 +104,7 @@ class NewSheet:
     names: list[DefinedName] = field(default_factory=list, repr=False)
     charts: list[tuple[Area, Chart]] = field(default_factory=list, repr=False)
     printing: PrintSetup | None = None
+    filtered: Area | None = None
 
     def __post_init__(self) -> None:
         check_sheet_name(self.name)
@@ -174,12 +176,13 @@ class NewSheet:
         self,
         *,
         landscape: bool = False,
+        fit_width: int = 1,
         fit_height: int = 0,
         title_rows: tuple[int, int] | None = None,
         title_cols: tuple[int, int] | None = None,
     ) -> None:
         """How the sheet prints: A4 or Letter as the printer has it, header rows repeated on every page."""
-        self.printing = PrintSetup(landscape, fit_height)
+        self.printing = PrintSetup(landscape, fit_width, fit_height)
         titles = []
         if title_cols:
             first, last = map(column_letters, title_cols)
@@ -188,6 +191,11 @@ class NewSheet:
             titles.append(f"{quote_sheet(self.name)}!${title_rows[0]}:${title_rows[1]}")
         if titles:
             self.define("_xlnm.Print_Titles", ",".join(titles))
+
+    def filter_buttons(self, area: Area) -> None:
+        """Buttons in the first row of a table, to filter and sort the rows below."""
+        self.filtered = area
+        self.define("_xlnm._FilterDatabase", qualified(self.name, area), hidden=True)
 
     def _put(self, row: int, col: int, value: object, style: Style | None) -> None:
         if not (1 <= row <= MAX_ROW and 1 <= col <= MAX_COL):

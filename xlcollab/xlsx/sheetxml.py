@@ -260,6 +260,7 @@ class SheetWriter:
         return "".join(
             (
                 "</sheetData>",
+                f'<autoFilter ref="{sheet.filtered.ref}"/>' if sheet.filtered else "",
                 *(self._conditional(position, rule) for position, rule in enumerate(sheet.formats, 1)),
                 _hyperlinks(sheet),
                 _printing(sheet.printing),
@@ -343,6 +344,7 @@ def _printing(setup: PrintSetup | None) -> str:
         return margins
     orientation = "landscape" if setup.landscape else "portrait"
     return (
-        f'{margins}<pageSetup orientation="{orientation}" fitToHeight="{setup.fit_height}"/>'
+        f'{margins}<pageSetup orientation="{orientation}" fitToWidth="{setup.fit_width}"'
+        f' fitToHeight="{setup.fit_height}"/>'
         f"<headerFooter><oddFooter>{escape(_FOOTER)}</oddFooter></headerFooter>"
     )
