@@ -155,15 +155,11 @@ class AlsSolver:
         bias = replace(self, penalty=None).ridge(ratings).bias
         chosen = choose_penalty(fit_once, ratings, model, bias_penalty=bias, seed=seed, on_progress=on_progress)
         chosen = replace(chosen, penalty=chosen.penalty / each)
-        if chosen.stopped:
-            on_progress = _stop  # the caller has said so once, and gets the first sweep
         final = replace(self, penalty=chosen.penalty, bias_penalty=chosen.bias_penalty)
-        solution = final.solve(ratings, model, valid=valid, seed=seed, on_progress=on_progress, start=start)
-        return solution if chosen.stopped else replace(solution, message=f"{solution.message} {chosen.sentence}")
-
-
-def _stop(_: Progress) -> bool:
-    return True
+        return chosen.solved(
+            lambda report: final.solve(ratings, model, valid=valid, seed=seed, on_progress=report, start=start),
+            on_progress,
+        )
 
 
 @dataclass(eq=False)

@@ -13,7 +13,7 @@ MovieLens samples and gained 0.002 at most.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ import numpy as np
 from xlcollab.arrays import FloatArray
 from xlcollab.model import Factors, Model, predict_pairs
 from xlcollab.progress import OnProgress, Progress
+from xlcollab.solvers.base import Solution
 from xlcollab.solvers.descents import LARGE, Report
 
 if TYPE_CHECKING:
@@ -50,6 +51,13 @@ class Choice:
     def sentence(self) -> str:
         """How the choice was made."""
         return f"The penalty {self.penalty:.3g} was chosen by a held-out RMSE of {self.rmse:.4f}."
+
+    def solved(self, solve: Callable[[OnProgress | None], Solution], on_progress: OnProgress | None) -> Solution:
+        """The fit of all ratings; who has stopped the choosing is not asked again, and gets the first step of it."""
+        if self.stopped:
+            return solve(lambda _: True)
+        solution = solve(on_progress)
+        return replace(solution, message=f"{solution.message} {self.sentence}")
 
 
 def choose_penalty(

@@ -23,7 +23,7 @@ from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.errors import OptionError
 from xlcollab.model import Factors, Model, canonical, with_average_rows
 from xlcollab.objective import overshoot, rmse
-from xlcollab.progress import OnProgress, Progress
+from xlcollab.progress import OnProgress
 from xlcollab.settings import whole_number
 from xlcollab.solvers.base import Ridge, Solution, Status
 from xlcollab.solvers.descents import LARGE, LBFGS, Projected, Report, Way, best_method
@@ -124,11 +124,10 @@ class ScipySolver:
         chosen = choose_penalty(
             fit_once, ratings, model, bias_penalty=self.bias_penalty, seed=seed, on_progress=on_progress
         )
-        if chosen.stopped:
-            on_progress = _stop  # the caller has said so once, and gets the first step of the fit
         final = replace(self, penalty=chosen.penalty, bias_penalty=chosen.bias_penalty)
-        solution = final.solve(ratings, model, seed=seed, on_progress=on_progress, start=start)
-        return solution if chosen.stopped else replace(solution, message=f"{solution.message} {chosen.sentence}")
+        return chosen.solved(
+            lambda report: final.solve(ratings, model, seed=seed, on_progress=report, start=start), on_progress
+        )
 
     def _check(self, model: Model) -> None:
         if self.method not in METHODS:
@@ -248,10 +247,6 @@ def _core(
     users, items = np.cumsum(peeled.users) - 1, np.cumsum(peeled.items) - 1
     core = users[pairs[0][keep]].astype(np.int32), items[pairs[1][keep]].astype(np.int32), pairs[2][keep]
     return core, (int(peeled.users.sum()), int(peeled.items.sum()))
-
-
-def _stop(_: Progress) -> bool:
-    return True
 
 
 def _effort(options: ScipySolver, method: str, n_ratings: int) -> Effort:
