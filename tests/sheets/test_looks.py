@@ -81,3 +81,9 @@ def test_the_legend_lies_on_the_scale(report: Callable[..., Any]) -> None:
     legend = [cell.value for cell in sheet[3] if isinstance(cell.value, int | float)]
     assert len(legend) == 2
     assert all(0 <= value <= 1 for value in legend)
+
+
+def test_an_error_is_told_as_its_cell_shows_it() -> None:
+    assert Looks.of(crosstab([(1, 3.5, 5)])).error_text(0.39290079) == "0.3929"
+    assert Looks.of(crosstab([(120, 9.95, 900_000)])).error_text(12345.678) == "12,345.68"
+    assert Looks.of(crosstab([(1, 3.5, 5)])).error_text(None) == ""

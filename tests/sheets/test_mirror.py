@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,14 @@ def test_more_than_200_changing_cells_are_beyond_excel_s_own_solver(fit: Make, r
     )
     assert any("torch (225)" in note and "xlcollab solve takes any number" in note for note in written.notes)
     assert not any("changing cells" in note for note in report(fit(model=DOT)).notes)
+
+
+@pytest.mark.parametrize("kind", ["user", "item"])
+def test_biases_that_run_far_off_have_room(fit: Make, report: Make, kind: str) -> None:
+    made = fit(model=Model(2, biased=True))
+    far = replace(made.factors, **{f"{kind}_bias": np.full(15, -381904478.5)})
+    sheet = openpyxl.load_workbook(report(replace(made, factors=far)).path)["torch"]
+    assert sheet.column_dimensions["A" if kind == "user" else "E"].width > len("-381904478.500")
 
 
 @pytest.mark.parametrize(("n_factors", "frozen"), [(5, "H2"), (8, "K2"), (12, "A2")])

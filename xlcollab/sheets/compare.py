@@ -138,10 +138,10 @@ def _chart(sheet: str, table: Columns, rows: Sequence[_Row], looks: Looks) -> Ch
                 y_ref=reference,
                 y_cache=[cell.value for cell in cells],
                 label_ref=reference,
-                labels=[f"{cell.value:.{looks.decimals + 2}f}" for cell in cells],
+                labels=[looks.error_text(cell.value) for cell in cells],
             )
         )
-    errors = ", ".join(f"{row.fit} {row.held_out.value:.4f}" for row in rows)
+    errors = ", ".join(f"{row.fit} {looks.error_text(row.held_out.value)}" for row in rows)
     return Chart(
         kind="bar",
         title="Root mean squared error on fitted and on held-out ratings",

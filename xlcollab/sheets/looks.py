@@ -129,6 +129,10 @@ class Looks:
             theme.number_width([self.high - self.low], self.objective),
         )
 
+    def error_text(self, value: float | None) -> str:
+        """An error as its cell shows it."""
+        return "" if value is None else f"{value:{',' * self._grouped}.{self.decimals + 2}f}"
+
     def sample(self, share: float) -> float:
         """A number this far up the scale, as a prediction is shown."""
         return round(self.low + share * (self.high - self.low), self.decimals)

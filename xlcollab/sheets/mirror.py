@@ -109,7 +109,10 @@ def mirror_sheet(mirror: Mirror, home: str) -> NewSheet:
     _predictions(sheet, mirror)
     _notes(sheet, mirror, home)
     labels, left = layout.label_column, _left_width(mirror)
-    beside, each = mirror.label_width, max(mirror.looks.width, _number_width(fit.factors.item_factors))
+    beside, each = (
+        mirror.label_width,
+        max(mirror.looks.width, _number_width(fit.factors.item_factors, fit.factors.item_bias)),
+    )
     sheet.width(1, labels - 1, left / (labels - 1))
     sheet.width(labels, labels, beside)
     sheet.width(layout.first_column, layout.last_column, each)
@@ -130,13 +133,16 @@ def mirror_sheet(mirror: Mirror, home: str) -> NewSheet:
 def _left_width(mirror: Mirror) -> float:
     """The width of the columns left of the labels, all together."""
     ends = mirror.fit.model.y_range or ()
-    each = max(7.5, _number_width(mirror.fit.factors.user_factors), theme.number_width(ends, theme.PARAMETER))
+    factors = mirror.fit.factors
+    numbers = _number_width(factors.user_factors, factors.user_bias, np.array([factors.mean]))
+    each = max(7.5, numbers, theme.number_width(ends, theme.PARAMETER))
     return max(_NOTES_WIDTH, each * (mirror.layout.label_column - 1))
 
 
-def _number_width(factors: FloatArray) -> float:
+def _number_width(*parameters: FloatArray) -> float:
     """The width that the longest of these numbers needs with three decimals; minima may run far off."""
-    return len(f"{-np.abs(factors).max(initial=0.0):.3f}") + 0.5
+    largest = max(float(np.abs(numbers).max(initial=0.0)) for numbers in parameters)
+    return len(f"{-largest:.3f}") + 0.5
 
 
 def _labels(sheet: NewSheet, mirror: Mirror) -> None:
