@@ -83,6 +83,18 @@ def test_labels_of_a_long_table_are_in_ascending_order():
     assert facts(ratings) == {(30, "b"): 1, (4, "a"): 2, (30, "a"): 3}
 
 
+@pytest.mark.parametrize(
+    "users", [["b", "a ", "b"], [2, 1.0, 2], [dt.date(2024, 2, 1), dt.date(2024, 1, 1), dt.date(2024, 2, 1)]]
+)
+def test_labels_in_an_array_of_objects_are_those_of_a_list(users):
+    items, values = ["x", "x", "y"], [1.0, 2.0, 3.0]
+    listed = Ratings.from_arrays(users, items, values)
+    arrayed = Ratings.from_arrays(np.array(users, dtype=object), np.array(items, dtype=object), values)
+    assert arrayed.users == listed.users
+    assert list(map(type, arrayed.users)) == list(map(type, listed.users))
+    assert arrayed.equals(listed)
+
+
 def test_labels_of_mixed_types_stay_as_they_appear_and_apart():
     ratings = Ratings.from_arrays(["x", 27, "27"], [dt.date(2024, 1, 2), 3, 3], [1, 2, 3])
     assert ratings.users == ("x", 27, "27")

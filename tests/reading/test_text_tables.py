@@ -161,6 +161,13 @@ def test_a_column_of_ids_that_turns_to_text_far_down_is_text_throughout(file_of)
     assert {type(user) for user in users} == {str}
 
 
+def test_blanks_around_labels_make_no_others_however_far_down(file_of):
+    lines = ["user,item,rating"] + [f"u{row % 300},i{row // 300},3" for row in range(9000)]
+    ratings = read_ratings(file_of("\n".join([*lines, " u0 ,new,4", '"u1 ", new ,5', ""])))
+    assert (ratings.n_users, ratings.n_items, len(ratings)) == (300, 31, 9002)
+    assert facts(ratings)["u1", "new"] == 5
+
+
 def test_titles_and_dates_with_commas_in_quotes_stay_together(file_of):
     text = 'user,movie,rating\n1,"Good, the Bad and the Ugly, The",5\n1,"say ""hi""",4\n'
     assert read_ratings(file_of(text)).items == ("Good, the Bad and the Ugly, The", 'say "hi"')
@@ -240,6 +247,12 @@ def test_an_infinite_rating_is_refused(file_of):
 def test_a_missing_user_names_its_line(file_of):
     with pytest.raises(RatingsError, match="line 3, column 1 is empty; a rating needs its user"):
         read_ratings(file_of("user,item,rating\n1,1,5\n,2,4\n2,1,3\n"))
+
+
+def test_a_missing_item_far_down_among_texts_names_its_line(file_of):
+    lines = ["user,item,rating"] + [f"u{row % 300},i{row // 300},3" for row in range(9000)]
+    with pytest.raises(RatingsError, match=r"line 9002, column 2 is empty"):
+        read_ratings(file_of("\n".join([*lines, 'u0," ",4', ""])))
 
 
 def test_a_pair_that_stands_there_twice_names_both_lines(file_of):

