@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import datetime as dt
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -118,15 +117,9 @@ def _write_text(path: Path, header: Sequence[Value], rows: Iterable[Sequence[Val
     with atomic_write(path, force=force) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         writer = csv.writer(text, delimiter=_DELIMITERS.get(path.suffix.lower(), ","), lineterminator="\n")
-        writer.writerow(map(_as_text, header))
-        writer.writerows(map(_as_text, row) for row in rows)
+        writer.writerow(header)
+        writer.writerows(rows)  # dates and times as ISO 8601 has them, which is what `str` makes of them
         text.detach()
-
-
-def _as_text(value: Value) -> Value:
-    if isinstance(value, dt.datetime):
-        return value.isoformat(" ")
-    return value.isoformat() if isinstance(value, dt.date) else value
 
 
 # A workbook -----------------------------------------------------------------------------------------------------------

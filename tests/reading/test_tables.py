@@ -75,6 +75,12 @@ def test_whole_ratings_are_written_without_a_decimal_point(ratings, tmp_path):
     ]  # fmt: skip
 
 
+def test_dates_are_written_to_text_as_iso_8601_has_them(tmp_path):
+    users = [dt.date(2024, 1, 2), dt.datetime(2024, 1, 2, 3, 4, 5)]
+    write_ratings(Ratings.from_arrays(users, ["a", "b"], [1, 2]), tmp_path / "out.csv", form="long")
+    assert (tmp_path / "out.csv").read_text().splitlines()[1:] == ["2024-01-02,a,1", "2024-01-02 03:04:05,b,2"]
+
+
 def test_a_written_workbook_is_one_that_a_person_would_keep(ratings, tmp_path):
     write_ratings(ratings, tmp_path / "out.xlsx")
     book = openpyxl.load_workbook(tmp_path / "out.xlsx")
