@@ -8,6 +8,7 @@ import pytest
 
 from xlcollab.evaluation import KFold, compare
 from xlcollab.evaluation import evaluate as measured
+from xlcollab.fitting import fit
 from xlcollab.rating_files import read_ratings
 
 KEYS = {"solver", "rmse", "mae", "fit_seconds", "predict_seconds", "n_train", "n_test"}
@@ -93,6 +94,24 @@ def test_a_part_can_be_held_out(run, lesson):
 )
 def test_flags_that_do_not_go_together_are_usage_errors(run, lesson, flags):
     assert run("evaluate", lesson, *flags).exit_code == 2
+
+
+def test_a_saved_fit_is_measured_as_it_is(run, files, tmp_path):
+    model = tmp_path / "model.xlc"
+    fit(files[0], solver="als", n_factors=1).save(model)
+    document = json.loads(run("evaluate", model, files[1], "-n", "5", "--json").stdout)
+    expected = measured(*files, solver="als", n_factors=1, n=5)
+    assert set(document) >= KEYS
+    assert (document["solver"], document["rmse"], document["ndcg"]) == ("als", expected.rmse, expected.ndcg)
+    assert run("evaluate", model, files[1]).stdout.splitlines()[-1].split()[:2] == ["als", f"{expected.rmse:.4f}"]
+
+
+def test_a_saved_fit_alone_has_nothing_to_be_measured_on(run, files, tmp_path):
+    model = tmp_path / "model.xlc"
+    fit(files[0], solver="als", n_factors=1).save(model)
+    result = run("evaluate", model)
+    assert result.exit_code == 2
+    assert "model.xlc is a saved fit: give TEST, the ratings to measure it on." in result.stderr
 
 
 def test_a_test_file_leaves_nothing_to_hold_out(run, files):

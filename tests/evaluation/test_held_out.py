@@ -5,7 +5,7 @@ import pytest
 
 from xlcollab.errors import OptionError, RatingsError
 from xlcollab.evaluation import KFold, evaluate, rank, search
-from xlcollab.fitting import fit
+from xlcollab.fitting import fit, load
 from xlcollab.model import Model
 from xlcollab.ratings import Ratings
 
@@ -116,6 +116,26 @@ class TestEvaluation:
     def test_the_model_and_its_settings_go_to_the_fit(self, parts):
         found = evaluate(*parts, Model(1, biased=True), solver="scipy", penalty=3.0, seed=5)
         assert (found.fit.model, found.fit.options, found.fit.seed) == (Model(1, biased=True), {"penalty": 3.0}, 5)
+
+    def test_of_a_fit_that_is_there_fits_nothing(self, parts, tmp_path):
+        train, valid = parts
+        expected = evaluate(train, valid, n=5, **LINEAR)
+        fit(train, **LINEAR).save(tmp_path / "model.xlc")
+        made = load(tmp_path / "model.xlc")
+        found = evaluate(made, valid, n=5)
+        assert found.fit is made
+        assert (found.rmse, found.ranking, found.fit_seconds) == (expected.rmse, expected.ranking, 0)
+        assert (found.n_train, found.n_test) == (560, 140)
+
+    @pytest.mark.parametrize("setting", [{"solver": "als"}, {"n_factors": 3}, {"grid": {"n_factors": [1]}}])
+    def test_of_a_fit_refuses_settings(self, parts, setting):
+        made = fit(parts[0], **LINEAR)
+        with pytest.raises(OptionError, match=f"{next(iter(setting))} says how to fit, and the fit is there already"):
+            evaluate(made, parts[1], **setting)
+
+    def test_of_a_fit_refuses_the_ratings_it_was_fitted_to(self, parts):
+        with pytest.raises(RatingsError, match="560 of 560 held-out ratings are training ratings too"):
+            evaluate(fit(parts[0], **LINEAR), parts[0])
 
 
 class TestUnknownLabels:

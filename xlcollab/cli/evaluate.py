@@ -79,10 +79,12 @@ def evaluate(
 ) -> None:
     """Fit to TRAIN and measure the error on TEST, or on parts of TRAIN that are held out in turn.
 
-    Several solvers are measured on the same held-out ratings, the best comes first.
+    Several solvers are measured on the same held-out ratings, the best comes first. TRAIN may be a saved fit, which is
+    measured on TEST as it is.
 
     \b
     xlcollab evaluate u1.base u1.test
+    xlcollab evaluate model.xlc new_ratings.csv
     xlcollab evaluate workbooks/movielens_15x15.xlsx --folds 10 --solver bayes --solver torch
     """
     if sum(given is not None for given in (test, folds, valid_pct)) > 1:
@@ -90,10 +92,15 @@ def evaluate(
     if relevant is not None and count is None:
         raise click.UsageError("--relevant goes with -n.")
     from xlcollab.evaluation import compare
+    from xlcollab.fitting import is_saved_fit
 
     reading = pick(flags)
+    held_out = None if test is None else read(test, reading)
+    if is_saved_fit(train):
+        _show([_of_saved_fit(train, held_out, count, relevant)], as_json=as_json)
+        return
     ratings = read(train, reading)
-    splits = _splits(ratings, None if test is None else read(test, reading), folds, valid_pct, seed)
+    splits = _splits(ratings, held_out, folds, valid_pct, seed)
     shared = {name: flags.pop(name) for name in ("n_factors", "biased", "y_range")}
     with progress_bar(quiet) as on_progress:
         table = compare(
@@ -106,11 +113,18 @@ def evaluate(
             on_progress=on_progress,
             **shared,
         )
-    rows = [{"solver": name, **_numbers(row)} for name, row in table.to_dict("index").items()]
-    if as_json:
-        echo_json(rows[0] if len(rows) == 1 else {"evaluations": rows})
-    else:
-        _echo(rows)
+    _show([{"solver": name, **_numbers(row)} for name, row in table.to_dict("index").items()], as_json=as_json)
+
+
+def _of_saved_fit(path: Path, held_out: Ratings | None, count: int | None, relevant: float | None) -> dict[str, Any]:
+    """The row of a fit that is there already."""
+    from xlcollab.evaluation import evaluate as evaluated
+    from xlcollab.fitting import load
+
+    if held_out is None:
+        raise click.UsageError(f"{path.name} is a saved fit: give TEST, the ratings to measure it on.")
+    found = evaluated(load(path), held_out, n=count, relevant=relevant)
+    return {"solver": found.fit.solver, "splits": 1, **found.figures()}
 
 
 def _splits(ratings: Ratings, test: Ratings | None, folds: int | None, valid_pct: float | None, seed: int) -> Splits:
@@ -127,6 +141,14 @@ def _numbers(row: dict[Any, float]) -> dict[str, float]:
         str(name): int(value) if name in {"n_train", "n_test", "splits"} and float(value).is_integer() else float(value)
         for name, value in row.items()
     }
+
+
+def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    """A row as it is, several under a name, or a table to read."""
+    if as_json:
+        echo_json(rows[0] if len(rows) == 1 else {"evaluations": rows})
+    else:
+        _echo(rows)
 
 
 def _echo(rows: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""``evaluate(train, valid, …) -> Evaluation``: fit to one part, measure on the other."""
+"""``evaluate(train, valid, …) -> Evaluation``: fit to one part, or take a fit of it, and measure on the other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from xlcollab import metrics
-from xlcollab.errors import RatingsError, UnratedLabelWarning
+from xlcollab.errors import OptionError, RatingsError, UnratedLabelWarning
 from xlcollab.evaluation.ranking import Ranking, rank
 from xlcollab.evaluation.tuning import search
 from xlcollab.fitting import Fit, fit, refuse_start
@@ -87,7 +87,7 @@ class Evaluation:
 
 
 def evaluate(
-    train: Data,
+    train: Data | Fit,
     valid: Data,
     model: Model | None = None,
     *,
@@ -103,7 +103,8 @@ def evaluate(
     ----------
     train, valid
         `Ratings`, DataFrames or paths (``evaluate("u1.base", "u1.test")``). Users and items that only ``valid`` knows
-        are predicted as the average ones.
+        are predicted as the average ones. ``train`` may be a `Fit` that is there already, as `xlcollab.load` gives it:
+        then nothing is fitted.
     model, solver, settings
         As for `xlcollab.fit`.
     n, relevant
@@ -111,12 +112,15 @@ def evaluate(
     grid
         Settings to choose from by an error held out within ``train`` (`search`), as ``{"n_factors": [2, 5, 10]}``.
 
-    Raises what `xlcollab.fit` raises, and `RatingsError` where there is nothing to measure on, or where a pair of user
-    and item is in both parts.
+    Raises what `xlcollab.fit` raises, `RatingsError` where there is nothing to measure on, or where a pair of user and
+    item is in both parts, and `OptionError` for settings beside a `Fit`.
     """
-    train, valid = as_ratings(train), as_ratings(valid)
-    if not len(valid):
-        raise RatingsError("There are no held-out ratings to measure on.")
+    valid = as_ratings(valid)
+    if isinstance(train, Fit):
+        _refuse_settings(model=model, solver=solver, grid=grid, **settings)
+        _refuse_shared(train.ratings, valid)
+        return _measured(train, valid, 0.0, n=n, relevant=relevant)
+    train = as_ratings(train)
     _refuse_shared(train, valid)
     refuse_start(settings.get("start"), valid)
     started = time.perf_counter()
@@ -126,7 +130,12 @@ def evaluate(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnratedLabelWarning)  # whose ratings are all held out is no news here
         made = fit(train, model, solver=solver, **settings)
-    fitted = time.perf_counter()
+    return _measured(made, valid, time.perf_counter() - started, n=n, relevant=relevant)
+
+
+def _measured(made: Fit, valid: Ratings, fit_seconds: float, *, n: int | None, relevant: float | None) -> Evaluation:
+    """How well a fit predicts ratings that it has not seen."""
+    started = time.perf_counter()
     user_idx, item_idx = made.ratings.positions(valid)
     predicted = made.predict_positions(user_idx, item_idx)
     done = time.perf_counter()
@@ -137,8 +146,8 @@ def evaluate(
         rmse=metrics.rmse(predicted, valid.values),
         mae=metrics.mae(predicted, valid.values),
         inside=None if np.isnan(within) else within,
-        fit_seconds=fitted - started,
-        predict_seconds=done - fitted,
+        fit_seconds=fit_seconds,
+        predict_seconds=done - started,
         n_train=len(made.ratings),
         n_test=len(valid),
         unknown=int(np.count_nonzero(~known)),
@@ -147,8 +156,17 @@ def evaluate(
     )
 
 
+def _refuse_settings(**settings: Any) -> None:
+    """Refuse what would only be heeded in fitting."""
+    for name, value in settings.items():
+        if value is not None:
+            raise OptionError(f"{name} says how to fit, and the fit is there already: leave it out, or pass ratings.")
+
+
 def _refuse_shared(train: Ratings, valid: Ratings) -> None:
-    """Refuse pairs of user and item that stand in both parts: their ratings would be known beforehand."""
+    """Refuse an empty part, and pairs of user and item that stand in both: their ratings would be known beforehand."""
+    if not len(valid):
+        raise RatingsError("There are no held-out ratings to measure on.")
     shared = train.holds(valid)
     if shared.any():
         at = int(np.argmax(shared))
