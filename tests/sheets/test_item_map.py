@@ -103,6 +103,26 @@ def test_where_not_all_items_can_be_labelled_those_that_are_stand_first(
     assert heading == "Where each item stands, those with a label first"
 
 
+def test_of_many_items_the_most_rated_are_drawn_and_all_stand_in_the_table(
+    fit: Make, ratings: Make, report: Make, table: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(item_map, "_MOST_POINTS", 70)
+    known = ratings(8, 90, 200)
+    path = report(fit(known, Model(2))).path
+    [chart] = [chart for chart in charts(path) if b"datalabelsRange" in etree.tostring(chart)]
+    assert "Items by their factors, the 70 most rated" in set(chart.itertext())
+    drawn = [len(list(values.iter("{*}pt"))) for values in chart.iter("{*}yVal")]
+    assert (len(drawn), sum(drawn)) == (2, 70)
+    found = table(path, "Map", "ratings")
+    assert len(found) == 90
+    assert min(line["ratings"] for line in found[:70]) >= max(line["ratings"] for line in found[70:])
+
+
+def test_labels_may_stand_on_points_that_get_none() -> None:
+    places = np.array([[0.0, 0.0], [1.0, 1.0], [0.5, 0.5], *[[0.5 + 0.05 * at, 0.5] for at in range(-6, 7)]])
+    assert set(place_labels(places, ["a label"] * len(places), (420.0, 340.0), [0, 1, 2])) == {0, 1, 2}
+
+
 @pytest.mark.parametrize(
     "Q",
     [np.zeros((15, 2)), np.outer(np.arange(15.0), [1.0, 2.0]) + 3.0],

@@ -86,7 +86,7 @@ def test_an_unpenalised_fit_is_never_shown_as_a_prediction(fit: Make, report: Wr
 def test_predictions_names_the_fit_that_it_shows(fit: Make, report: Write) -> None:
     written = report([fit(solver="scipy", penalised=False), fit(model=Model(2, biased=True))])
     heading = Workbook.open(written.path).sheet("Predictions").cells[2, 1].value
-    assert heading == "Blanks filled by torch: bias, 2 factors. Live: it follows the ratings and factors in torch."
+    assert heading == "Blanks filled by torch: bias, 2 factors. Live: it follows what is changed in torch."
 
 
 def test_the_last_fit_is_shown_and_show_overrules(fit: Make, report: Write) -> None:

@@ -32,12 +32,12 @@ __all__ = ["MOST_ITEMS", "map_sheet", "why_no_map"]
 MOST_ITEMS = 20_000
 """Items in the table."""
 
-_MOST_POINTS = 2_000
+_MOST_POINTS = 200  # more hide each other, and what few have rated is hardly known
 _MOST_LABELS = 60
 _TITLE_ROW, _HEADING_ROW, _HEADER_ROW = 3, 5, 6
 _TITLE_COLUMNS = (1, 5)
 _CHART_COLUMNS, _CHART_ROWS = 11, 32
-_CLOUD = (540.0, 400.0)  # pixels of that between the outermost points: axes and titles take the rest
+_CLOUD = (480.0, 360.0)  # pixels between the outermost points: titles and the rounded ends of axes take the rest
 _AXES = ("axis 1", "axis 2")
 
 
@@ -122,7 +122,9 @@ class _Labelled:
 def _labelled(ratings: Ratings, places: FloatArray) -> _Labelled:
     """The most rated items take their labels first; where all have one the order is that of the ratings."""
     by_count = np.argsort(-ratings.item_counts, kind="stable").astype(np.int32)
-    sides = place_labels(places, _texts(ratings), _CLOUD, by_count[:_MOST_LABELS].tolist())
+    texts, drawn = _texts(ratings), by_count[:_MOST_POINTS].tolist()
+    found = place_labels(places[drawn], [texts[item] for item in drawn], _CLOUD, range(len(drawn[:_MOST_LABELS])))
+    sides = {drawn[at]: side for at, side in found.items()}
     if len(sides) == ratings.n_items:
         order = np.arange(ratings.n_items, dtype=np.int32)
     else:
@@ -185,11 +187,12 @@ def _add_titles(sheet: NewSheet, points: Columns, workings: Columns, axes: _Axes
 def _chart(
     sheet: str, points: Columns, places: FloatArray, sides: Sequence[Side], titles: Sequence[str], fit: str
 ) -> Chart:
-    """The labelled items as one cloud, the others as another behind the same axes."""
+    """The most rated items: the labelled ones as one cloud, the others as a fainter one behind it."""
     x_ref, y_ref = (qualified(sheet, Area(_TITLE_ROW, column, _TITLE_ROW, column)) for column in _TITLE_COLUMNS)
     text = "item name" if "item name" in points.columns else "item"
     labels = [theme.label_text(value) for value in points.columns[text].values[: len(sides)]]  # type: ignore[arg-type]
-    parts = [(0, len(sides)), (len(sides), min(len(places), _MOST_POINTS))]
+    parts = [(len(sides), min(len(places), _MOST_POINTS)), (0, len(sides))]
+    some = f", the {_MOST_POINTS} most rated" if len(places) > _MOST_POINTS else ""
     series = [
         Series(
             name="labelled" if first == 0 else "others",
@@ -207,7 +210,7 @@ def _chart(
     ]
     return Chart(
         kind="scatter",
-        title="Items by their factors",
+        title=f"Items by their factors{some}",
         series=series,
         alt_text=_alternative(fit, labels, places[: len(labels)]),
         x_title=titles[0],

@@ -41,18 +41,21 @@ def place_labels(
     """A side for the label of each of the points ``places`` (n, 2) that can have one, by position.
 
     The points are drawn on ``size`` pixels from the least to the greatest coordinate. One after the other in the given
-    order, each takes the side where it shares the least area with points and with the labels that stand already, and
-    sticks out of the paper the least; where that is more than a small part everywhere, it goes without.
+    order, each takes the side where it shares the least area with the points of this order and with the labels that
+    stand already, and sticks out of the paper the least; where that is more than a small part everywhere, it goes
+    without. Points that are not in the order are a faint ground that labels may stand on.
     """
     low, high = places.min(axis=0), places.max(axis=0)
     pixels = (places - low) / np.where(high > low, high - low, 1.0) * size  # (n, 2)
-    markers = [_Box(x - _GAP, y - _GAP, x + _GAP, y + _GAP) for x, y in pixels.tolist()]
+    order = list(order)
+    corners = {at: (float(pixels[at, 0]), float(pixels[at, 1])) for at in order}
+    markers = {at: _Box(x - _GAP, y - _GAP, x + _GAP, y + _GAP) for at, (x, y) in corners.items()}
     paper = _Box(-4 * _GAP, -2 * _GAP, size[0] + 4 * _GAP, size[1] + 2 * _GAP)
     sides: dict[int, Side] = {}
     standing: list[_Box] = []
     for at in order:
-        boxes = _candidates(pixels[at, 0], pixels[at, 1], _SIGN * display_width(labels[at]))
-        others = [*standing, *markers[:at], *markers[at + 1 :]]
+        boxes = _candidates(*corners[at], _SIGN * display_width(labels[at]))
+        others = [*standing, *(marker for other, marker in markers.items() if other != at)]
         hidden = {
             side: sum(box.shared(other) for other in others) + box.area - box.shared(paper)
             for side, box in boxes.items()

@@ -56,7 +56,7 @@ def _heading(sheet: NewSheet, filled: Filled) -> None:
     mirror, first = filled.mirror, filled.layout.first_column
     fit = mirror.fit
     theme.title(sheet, "Predictions")
-    live = f"Live: it follows the ratings and factors in {mirror.sheet}."
+    live = f"Live: it follows what is changed in {mirror.sheet}."
     how = live if filled.live else "Values as fitted: too many cells for live formulas."
     sheet.cell(2, 1, f"Blanks filled by {fit_title(fit)}. {how}", theme.SUBTITLE)
     looks = mirror.looks
