@@ -82,6 +82,11 @@ def test_opposites_and_those_with_nothing_in_common_are_not_called_similar(
     assert min(line["similarity"] for line in found) > 0
 
 
+def test_where_nobody_is_alike_the_sheet_says_so(fit: Make, ratings: Make, report: Make) -> None:
+    cells = Workbook.open(report(fit(ratings(1, 7, 0), Model(2))).path).sheet("Similar").cells
+    assert "Users: none are alike" in {cell.value for cell in cells.values()}
+
+
 def test_long_lists_end_at_a_whole_item(fit: Make, report: Make, table: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(similar, "MOST_ROWS", 23)
     path = report(fit(model=Model(2))).path

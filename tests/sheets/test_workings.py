@@ -57,14 +57,27 @@ def test_vectors_are_looked_up_by_label_and_nothing_is_volatile(fit: Make, repor
     assert formulas == [
         "MATCH($A7,torch!$D$22:$D$36,0)",
         "MATCH($B7,torch!$E$21:$S$21,0)",
-        "INDEX(torch!$E$2:$S$16,$C7,$D7)",
+        'IF(INDEX(torch!$E$2:$S$16,$C7,$D7)="","",INDEX(torch!$E$2:$S$16,$C7,$D7))',
         "INDEX(torch!$B$22:$B$36,$C7)",
         "INDEX(torch!$C$22:$C$36,$C7)",
         "INDEX(torch!$E$19:$S$19,1,$D7)",
         "INDEX(torch!$E$20:$S$20,1,$D7)",
         "SUMPRODUCT($F7:$G7,$H7:$I7)",
-        "($E7-$J7)^2",
+        'IF($E7="","",($E7-$J7)^2)',
     ]
+
+
+def test_a_rating_deleted_in_the_mirror_leaves_both_errors_alike(fit: Make, report: Make, recalculated: Make) -> None:
+    made = fit(model=Model(2))
+    path = report(made).path
+    book = Workbook.open(path)
+    user, item = int(made.ratings.user_idx[0]), int(made.ratings.item_idx[0])
+    book.sheet("torch").patch({(2 + user, 5 + item): None})
+    book.save(path, force=True)
+    after = recalculated(path)
+    assert not after["Embeddings"].get("E7")
+    assert after["Embeddings"]["B3"] == pytest.approx(after["torch"]["S38"], abs=1e-12)
+    assert after["Embeddings"]["B3"] != pytest.approx(made.rmse, abs=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,8 @@ def _add_ratings(table: Columns, mirror: Mirror, n: int) -> None:
     user, item = _positions(table, mirror)
     table.add("user row", [position + 1 for position in users], theme.POSITION, formula=user)
     table.add("item column", [position + 1 for position in items], theme.POSITION, formula=item)
-    formula = f"INDEX({prefix}{layout.ratings.absolute},{table.ref('user row')},{table.ref('item column')})"
+    cell = f"INDEX({prefix}{layout.ratings.absolute},{table.ref('user row')},{table.ref('item column')})"
+    formula = f'IF({cell}="","",{cell})'  # INDEX makes a 0 of a rating that is deleted in the mirror
     table.add("rating", ratings.values[:n].tolist(), mirror.looks.rating, formula=formula)
 
 
@@ -135,7 +136,8 @@ def _add_results(table: Columns, mirror: Mirror, n: int) -> None:
     predicted = mirror.predicted[ratings.user_idx[:n], ratings.item_idx[:n]]
     squared = (ratings.values[:n] - predicted) ** 2
     table.add("prediction", predicted.tolist(), mirror.looks.fitted, formula=mirror.formulas.linked(terms))
-    difference = f"({table.ref('rating')}-{table.ref('prediction')})^2"
+    rating = table.ref("rating")
+    difference = f'IF({rating}="","",({rating}-{table.ref("prediction")})^2)'
     table.add("squared error", squared.tolist(), mirror.looks.error, formula=difference)
 
 

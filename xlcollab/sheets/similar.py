@@ -81,6 +81,7 @@ def _block(sheet: NewSheet, mirror: Mirror, kind: str, column: int, vector: Call
     table.add("similarity", found.cosine.tolist(), theme.SIMILARITY, formula=cosines, width=11)
     table.put(sheet, [False, *(found.rank[1:] == 1).tolist()])
     some = "" if found.n_listed == found.n_all else f", the first {found.n_listed:,} of {found.n_all:,}"
+    some = some if len(table) else ": none are alike"
     sheet.cell(_HEADING_ROW, column, f"{kind.capitalize()}s{some}", theme.HEADING)
     return table
 
