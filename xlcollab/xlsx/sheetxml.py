@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from types import NoneType
-from typing import Final
+from typing import Final, NamedTuple
 
 from xlcollab.errors import XlcollabError
 from xlcollab.xlsx.calendar import to_serial
@@ -111,22 +111,17 @@ class SheetWriter:
 
     def _block(self, block: Block) -> Iterator[_Piece]:
         """One piece a row of the block; cells without value and style leave an empty one."""
-        templates: dict[int, str] = {}
+        style, templates = _style_of(block), dict[int, _RowTemplate]()
         for index, given in enumerate(block.rows):
             row = block.row + index
             values: Sequence[object] = given.tolist() if hasattr(given, "tolist") else given
             last = block.col + len(values) - 1
-            if not block.formulas and not callable(block.style) and set(map(type, values)) <= {int, float}:
-                if len(values) not in templates:
-                    templates[len(values)] = self._template(block, len(values))
-                xml = templates[len(values)].replace("\0", str(row)) % tuple(values)
-                # No other small n is in such a row, and every way to write a number that is none has one.
-                if "n" not in xml:
-                    yield block.col, last, xml
-                    continue
-            style = _style_of(block)
             if not block.formulas and set(map(type, values)) <= {int, float, NoneType}:
-                xml = self._plain_cells(row, block.col, values, [style(index, offset) for offset in range(len(values))])
+                template = templates.get(len(values))
+                if template is None or callable(block.style):
+                    template = templates[len(values)] = self._template(block, style, index, len(values))
+                xml = template.filled(row, values)
+                # No other small n is in such a row, and every way to write a number that is none has one.
                 if "n" not in xml:
                     yield block.col, last, xml
                     continue
@@ -141,24 +136,13 @@ class SheetWriter:
                 ),
             )
 
-    def _plain_cells(self, row: int, col: int, values: Sequence[object], styles: Sequence[Style | None]) -> str:
-        """A row of numbers and blanks, each with a style of its own."""
-        return "".join(
-            [
-                f'<c r="{column_letters(at)}{row}"{self._s(style)}><v>{value!r}</v></c>'
-                if value is not None
-                else f'<c r="{column_letters(at)}{row}"{self._s(style)}/>'
-                for at, (value, style) in enumerate(zip(values, styles, strict=True), col)
-                if value is not None or style is not None
-            ]
-        )
-
-    def _template(self, block: Block, width: int) -> str:
-        style = _style_of(block)
-        return "".join(
-            f'<c r="{column_letters(block.col + offset)}\0"{self._s(style(0, offset))}><v>%r</v></c>'
-            for offset in range(width)
-        )
+    def _template(
+        self, block: Block, style: Callable[[int, int], Style | None], index: int, width: int
+    ) -> _RowTemplate:
+        styles = [style(index, offset) for offset in range(width)]
+        starts = [f'<c r="{column_letters(at)}\0"{self._s(one)}' for at, one in enumerate(styles, block.col)]
+        blanks = ["" if one is None else f"{start}/>" for start, one in zip(starts, styles, strict=True)]
+        return _RowTemplate([f"{start}><v>%r</v></c>" for start in starts], blanks)
 
     def _cell(self, row: int, col: int, value: object, style: Style | None) -> str:
         start = f'<c r="{column_letters(col)}{row}"'
@@ -280,6 +264,24 @@ class SheetWriter:
             inner += "</colorScale>"
         areas = " ".join(area.ref for area in (rule.areas if isinstance(rule, ColorScale) else (rule.area,)))
         return f'<conditionalFormatting sqref="{areas}">{inner}</cfRule></conditionalFormatting>'
+
+
+class _RowTemplate(NamedTuple):
+    """The cells of a row, with %r for the numbers in them, and blank ones; NUL stands for the number of the row."""
+
+    numbers: list[str]
+    blanks: list[str]
+
+    def filled(self, row: int, values: Sequence[object]) -> str:
+        """The row with these numbers, None where a cell is blank."""
+        cells = self.numbers
+        if None in values:
+            cells = [
+                blank if value is None else number
+                for number, blank, value in zip(self.numbers, self.blanks, values, strict=True)
+            ]
+            values = [value for value in values if value is not None]
+        return "".join(cells).replace("\0", str(row)) % tuple(values)
 
 
 def _style_of(block: Block) -> Callable[[int, int], Style | None]:
