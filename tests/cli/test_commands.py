@@ -131,6 +131,12 @@ def test_why_for_someone_unknown_is_the_average_without_a_reason(run, lesson):
     assert "because" not in result.stdout
 
 
+def test_inspect_finds_the_models_of_a_workbook_whatever_its_name(run, lesson, tmp_path):
+    assert run("fit", lesson, "--solver", "scipy", "-o", tmp_path / "result.xlsx").exit_code == 0
+    (tmp_path / "result.xlsx").rename(tmp_path / "download")
+    assert json.loads(run("inspect", tmp_path / "download", "--json").stdout)["solver_models"]
+
+
 @pytest.mark.parametrize("name", ["out.csv", "out.xls", "out", "out.xlsm"])
 def test_a_workbook_is_not_written_under_a_name_that_excel_does_not_open(run, lesson, tmp_path, name):
     result = run("fit", lesson, "-o", tmp_path / name, "--solver", "scipy")

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["inspect"]
 
-_WORKBOOKS = {".xlsx", ".xlsm", ".xltx", ".xltm", ".xls", ".xlsb", ".ods", ".numbers"}
-
 
 @click.command(short_help="What is in a workbook: ratings and Solver models.")
 @click.argument("book", type=PATH)
@@ -31,7 +29,9 @@ def inspect(book: Path, as_json: bool, **flags: Any) -> None:
     \b
     xlcollab inspect workbooks/movielens_15x15.xlsx
     """
-    if book.suffix.lower() not in _WORKBOOKS:
+    from xlcollab.reading.tables import is_workbook
+
+    if not is_workbook(book):
         tables = [_facts_of_file(book, flags)]
         echo_json({"crosstabs": tables, "solver_models": []}) if as_json else _say_tables(tables, book)
         return

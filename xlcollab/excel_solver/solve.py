@@ -28,7 +28,7 @@ from xlcollab.excel_solver.problem import Floats, Problem
 from xlcollab.excel_solver.watch import Watch
 from xlcollab.excel_solver.words import count_constraints, saved_objective
 from xlcollab.formula.recalculate import recompute
-from xlcollab.xlsx.cells import Area, qualified
+from xlcollab.xlsx.cells import Area, CellValue, qualified
 from xlcollab.xlsx.workbook import Workbook
 
 if TYPE_CHECKING:
@@ -272,12 +272,13 @@ def _write_back(book: Workbook, problem: Problem, x: Floats, notes: list[str]) -
         for cell, value, whole in zip(problem.cells, x, problem.integer & (np.abs(x) < 1e15), strict=True)
     }
     recomputed = recompute(book, changed)
-    by_sheet: dict[str, dict[tuple[int, int], object]] = {}
-    for values in (changed, recomputed.values, dict.fromkeys(recomputed.failed)):
-        for (sheet, row, col), value in values.items():
-            by_sheet.setdefault(sheet, {})[row, col] = value
+    written: dict[tuple[str, int, int], CellValue] = {**changed, **recomputed.values}
+    written |= dict.fromkeys(recomputed.failed)
+    by_sheet: dict[str, dict[tuple[int, int], CellValue]] = {}
+    for (sheet, row, col), value in written.items():
+        by_sheet.setdefault(sheet, {})[row, col] = value
     for sheet, patch in by_sheet.items():
-        book.sheet(sheet).patch(patch)  # type: ignore[arg-type]
+        book.sheet(sheet).patch(patch)
     if recomputed.failed:
         notes.append(_failed_note(recomputed.failed))
 

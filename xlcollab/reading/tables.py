@@ -16,7 +16,7 @@ from xlcollab.reading.grid import Blanks, Place
 from xlcollab.reading.text_tables import TextGrid, read_bytes, read_text_table
 from xlcollab.xlsx.workbook import Workbook
 
-__all__ = ["read_name_columns", "read_pairs", "read_table"]
+__all__ = ["is_workbook", "read_name_columns", "read_pairs", "read_table"]
 
 _WORKBOOKS: Final = (".xlsx", ".xlsm", ".xltx", ".xltm", ".xls", ".xlsb", ".ods")
 _ZIP, _OLE, _PARQUET = b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"PAR1"
@@ -38,7 +38,7 @@ def read_table(
     """
     path = Path(path)
     start = read_bytes(path, 8)
-    if _is_workbook(path, start):
+    if is_workbook(path, start):
         return read_crosstab(Workbook.open(path), sheet=sheet, range=range, transpose=transpose, blanks=blanks)
     if sheet is not None or range is not None:
         raise RatingsError(f"{path} is no workbook: it has no sheets and ranges. Leave out --sheet and --range.")
@@ -49,7 +49,9 @@ def read_table(
     return read_text_table(path, transpose=transpose, blanks=Blanks(blanks))
 
 
-def _is_workbook(path: Path, start: bytes) -> bool:
+def is_workbook(path: Path, start: bytes | None = None) -> bool:
+    """Whether a file is a workbook, or claims to be one, by its suffix or its first bytes. Raises `FileError`."""
+    start = read_bytes(path, 8) if start is None else start
     return path.suffix.lower() in _WORKBOOKS or start.startswith((_ZIP, _OLE))
 
 
@@ -95,7 +97,7 @@ def read_pairs(path: str | os.PathLike[str]) -> tuple[list[Label], list[Label]]:
 def _fields(path: Path) -> list[list[str]]:
     """The rows of a small table, each field as text: of a text file, or of the first sheet of a workbook."""
     data = read_bytes(path)
-    if _is_workbook(path, data[:8]):
+    if is_workbook(path, data[:8]):
         sheet = next(iter(Workbook.open(path).sheets), None)
         values = [] if sheet is None or sheet.used is None else sheet.values(sheet.used)
         return [["" if value is None else str(value).strip() for value in row] for row in values]
