@@ -65,6 +65,11 @@ def test_a_crosstab_in_a_csv_file_keeps_the_order_of_its_lines_and_its_blanks(fi
         lambda text: text.replace("\n", "\r\n"),
         lambda text: text.rstrip("\n"),
         lambda text: text + "\n\n",
+        lambda text: "\n\n" + text,
+        lambda text: text.replace("\n", "\n\n"),
+        lambda text: text.replace("\n", "\r\r\n"),
+        lambda text: text.replace("\n7,", "\n \n\n7,").replace("\n72,", "\n,,,\n72,"),
+        lambda text: "Our films\n\n" + text,
         lambda text: (
             ",".join(f'"{field}"' for field in text.split("\n", 1)[0].split(",")) + "\n" + text.split("\n", 1)[1]
         ),
@@ -80,6 +85,11 @@ def test_a_crosstab_in_a_csv_file_keeps_the_order_of_its_lines_and_its_blanks(fi
         "CRLF",
         "no end",
         "blank end",
+        "blank start",
+        "blank between",
+        "CR CR LF",
+        "blank before the last",
+        "title and blank",
         "quoted",
     ],
 )
@@ -177,6 +187,14 @@ def test_a_title_line_above_a_crosstab_is_passed_over(file_of):
     assert facts(read_ratings(file_of("Our films,,,\n,,,\n" + WIDE))) == facts(read_ratings(file_of(WIDE, "b.csv")))
 
 
+@pytest.mark.parametrize(
+    "below",
+    ["\n,100,101,102\n14,2,2,2\n", "\nuser,100,101,102\n15,2,2,2\n", "\nnobody rates this,,,\n", "\nmean,1,2,3\n"],
+)
+def test_what_stands_below_a_crosstab_and_a_blank_line_is_no_part_of_it(file_of, below):
+    assert facts(read_ratings(file_of(WIDE + below))) == facts(read_ratings(file_of(WIDE, "b.csv")))
+
+
 def test_a_large_crosstab_is_read_beyond_the_sample(file_of):
     header = "user," + ",".join(f"i{col}" for col in range(300))
     lines = [header, *(f"u{row}," + ",".join(str((row + col) % 5 + 1) for col in range(300)) for row in range(700))]
@@ -227,6 +245,8 @@ def test_timestamps_that_are_none_are_left_out(file_of):
         ("user,item,rating\n1,1,5\n1,2,good\n2,1,3\n", "line 3, column 3"),
         ("userId,27,49,57\n14,3,5,1\n29,good,,5\n72,,4,3\n", "line 3, column 2"),
         ("sep=;\nuser;item;rating\n1;1;5\n1;2;good\n2;1;3\n", "line 4, column 3"),
+        ("user,item,rating\n\n1,1,5\n1,2,4\n\n\n1,2,good\n", "line 7, column 3"),
+        ("sep=,\n\nuserId,27,49,57\n\n14,3,5,1\n\n29,good,,5\n\n72,,4,3\n", "line 7, column 2"),
         ("user,item,rating\n" + "1,1,5\n" * 60_000 + "1,2,good\n", "line 60002, column 3"),
     ],
 )

@@ -39,6 +39,13 @@ class Dialect:
     decimal: str = "."
     skip: int = 0
 
+    def decoded(self, data: bytes, *, cut: bool = False) -> str:
+        """The text of a file, or of its start, which is ``cut`` where a character may be."""
+        try:
+            return data.decode(self.encoding, errors="replace" if cut else "strict")
+        except UnicodeDecodeError:
+            return data.decode("latin-1")  # the start of the file looked like UTF-8
+
     def rows(self, lines: Sequence[str]) -> Iterator[list[str]]:
         """The fields of each line."""
         if len(self.delimiter) > 1:

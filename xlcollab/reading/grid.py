@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -54,10 +54,14 @@ class Spot(NamedTuple):
 
 @dataclass(frozen=True)
 class Place:
-    """What messages call a table's cells: by sheet and address in a workbook, by line and column in a file of text."""
+    """What messages call a table's cells: by sheet and address in a workbook, by line and column in a file of text.
+
+    ``line_of`` gives the line that a row of a text stands in, where blank lines are left out.
+    """
 
     name: str
     sheet: str | None = None
+    line_of: Callable[[int], int] = field(default=int, compare=False)
 
     @classmethod
     def on_sheet(cls, sheet: str) -> Place:
@@ -67,7 +71,7 @@ class Place:
     def spot(self, row: int, col: int) -> Spot:
         """'Ratings!D7', or 'ratings.csv, line 7, column 4'; rows and columns count from 1."""
         if self.sheet is None:
-            return Spot(f"{self.name}, line {row}, column {col}")
+            return Spot(f"{self.name}, line {self.line_of(row)}, column {col}")
         return Spot(f"{self.name}!{address(row, col)}", self.sheet, address(row, col))
 
 

@@ -11,6 +11,7 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -18,7 +19,7 @@ from xlcollab.errors import CellValueError, FileError, NoCrosstabError, RatingsE
 from xlcollab.labels import Label, is_header_word, is_plain_int, typed_labels
 from xlcollab.reading.crosstab import Crosstab, LongTable, table_of
 from xlcollab.reading.dialect import SAMPLE_BYTES, Dialect, lines_of, sniff
-from xlcollab.reading.grid import Blanks, Grid, Place
+from xlcollab.reading.grid import NUMBER, Blanks, Grid, Place
 from xlcollab.reading.long_tables import LongLayout
 from xlcollab.reading.rectangles import CrosstabLayout, Layout, find_layouts, layout_of
 from xlcollab.xlsx.cells import CellValue
@@ -50,11 +51,10 @@ def read_bytes(path: Path, size: int = -1) -> bytes:
 def read_text_table(path: Path, *, transpose: bool, blanks: Blanks) -> Crosstab | LongTable:
     """The table of ratings in a file of text. Raises `NoCrosstabError`, and what is wrong with the ratings."""
     start = read_bytes(path, SAMPLE_BYTES)
-    text = TextGrid.read(path, start, sniff(start, str(path)), blanks, cut=len(start) == SAMPLE_BYTES)
-    layout = text.layout()
-    if len(start) == SAMPLE_BYTES and not isinstance(layout, LongLayout):
-        text = TextGrid.read(path, read_bytes(path), text.dialect, blanks)
-        layout = text.layout()
+    cut = len(start) == SAMPLE_BYTES
+    text, layout = TextGrid.read(path, start, sniff(start, str(path)), blanks, cut=cut).table()
+    if cut and not isinstance(layout, LongLayout):
+        text, layout = TextGrid.read(path, read_bytes(path), text.dialect, blanks).table()
     if layout is None:
         raise NoCrosstabError(
             f"{path} holds no table of ratings. It takes lines of user, item, rating, or a crosstab: users down the "
@@ -87,21 +87,20 @@ class _Typed(dict[str, CellValue]):
 
 
 class TextGrid:
-    """The fields of a text, as they stand there and as a grid of values."""
+    """The fields of a text, as they stand there and as a grid of values, and in which line each row stands."""
 
-    def __init__(self, fields: Sequence[Sequence[str]], grid: Grid, dialect: Dialect) -> None:
+    def __init__(
+        self, fields: Sequence[Sequence[str]], grid: Grid, dialect: Dialect, lines: Sequence[int] | None = None
+    ) -> None:
         self.fields = fields
         self.grid = grid
         self.dialect = dialect
+        self.lines = range(grid.first_row, grid.first_row + len(fields)) if lines is None else lines
 
     @classmethod
     def read(cls, path: Path, data: bytes, dialect: Dialect, blanks: Blanks, *, cut: bool = False) -> TextGrid:
         """Split and type the fields; ``cut`` leaves out the last line, which is not whole in a sample."""
-        try:
-            text = data.decode(dialect.encoding, errors="replace" if cut else "strict")
-        except UnicodeDecodeError:
-            text = data.decode("latin-1")  # the start of the file looked like UTF-8
-        lines = lines_of(text)
+        lines = lines_of(dialect.decoded(data, cut=cut))
         try:
             fields = list(dialect.rows(lines[:-1] if cut else lines))
         except csv.Error as error:
@@ -116,15 +115,41 @@ class TextGrid:
         rows = [list(map(typed.__getitem__, row)) for row in fields]
         return cls(fields, Grid.of(Place(str(path)), rows, first_row=1 + dialect.skip, blanks=blanks), dialect)
 
-    def layout(self) -> Layout | None:
-        """What the whole file is, or failing that the first table in it, below a title perhaps.
+    def table(self) -> tuple[TextGrid, Layout | None]:
+        """What the whole file is, blank lines left out, or failing that the first table in it, below a title perhaps.
 
         Two columns are no crosstab of one item, unless the first is said to hold users.
         """
-        found = layout_of(self.grid) or next(iter(find_layouts(self.grid, lenient=True)), None)
+        text = self._filled()
+        found = layout_of(text.grid)
+        if found is None or (text is not self and not text._is_one(found)):
+            text = self
+            found = layout_of(self.grid) or next(iter(find_layouts(self.grid, lenient=True)), None)
         if isinstance(found, CrosstabLayout) and len(found.cols) < 2:
-            return found if is_header_word(self.grid.value(found.top, found.left)) else None
-        return found
+            return text, found if is_header_word(text.grid.value(found.top, found.left)) else None
+        return text, found
+
+    def _filled(self) -> TextGrid:
+        """The text without its blank lines; itself where it has none."""
+        kept = [at for at, row in enumerate(self.fields) if any(map(str.strip, row))]
+        if len(kept) == len(self.fields):
+            return self
+        lines = [self.lines[at] for at in kept]
+        grid = replace(
+            self.grid,
+            place=replace(self.grid.place, line_of=lambda row: lines[row - 1]),
+            rows=[self.grid.rows[at] for at in kept],
+            kinds=[self.grid.kinds[at] for at in kept],
+            first_row=1,
+        )
+        return TextGrid([self.fields[at] for at in kept], grid, self.dialect, lines)
+
+    def _is_one(self, layout: Layout) -> bool:
+        """Whether a table with blank lines in it has no second header and, if a crosstab, no line without a rating."""
+        users = layout.user if isinstance(layout, LongLayout) else layout.left
+        if any(is_header_word(self.grid.value(row, users)) for row in layout.rows):
+            return False
+        return isinstance(layout, LongLayout) or all(NUMBER in self.grid.kinds[row][users + 1 :] for row in layout.rows)
 
     def labels(self, col: int, rows: Sequence[int]) -> tuple[Label, ...]:
         """The labels in some rows of a column."""
@@ -145,7 +170,8 @@ class _LongText:
         self.columns = {"user": layout.user, "item": layout.item, "rating": layout.rating}
         if layout.timestamp is not None:
             self.columns["timestamp"] = layout.timestamp
-        self.first_line = text.grid.first_row + layout.rows.start
+        self.first_line = text.lines[layout.rows.start]
+        self.place = Place(str(path), line_of=self._line)
 
     def read(self) -> LongTable:
         """All of it. Raises `CellValueError` for a wrong rating, `RatingsError` for a line without user or item."""
@@ -159,7 +185,7 @@ class _LongText:
         grid, layout = self.text.grid, self.layout
         named = layout.top < layout.rows.start
         return LongTable(
-            grid.place,
+            self.place,
             grid.area(*layout.corners)._replace(last_row=self.first_line + len(rated) - 1),
             self._labels(frame, "user", lines),
             self._labels(frame, "item", lines),
@@ -181,7 +207,7 @@ class _LongText:
         options: dict[str, Any] = {
             "sep": dialect.delimiter[0],
             "header": None,
-            "skiprows": dialect.skip + self.layout.rows.start,
+            "skiprows": self.first_line - 1,
             "usecols": list(position.values()),
             "decimal": dialect.decimal,
             "dtype": {position[role]: str for role in ("user", "item") if self._is_text(role)},
@@ -240,5 +266,11 @@ class _LongText:
         labels: npt.NDArray[Any] = np.array(typed_labels(texts), dtype=object)[codes]
         return labels
 
+    def _line(self, row: int) -> int:
+        """The line of a row, which pandas counts without the blank lines."""
+        lines = lines_of(self.text.dialect.decoded(read_bytes(self.path)))
+        filled = (number for number, line in enumerate(lines, 1) if number >= self.first_line and line.strip())
+        return next(islice(filled, row - self.first_line, None), row)
+
     def _spot(self, line: int, role: str) -> str:
-        return self.text.grid.place.spot(int(line), self.columns[role] + 1).text
+        return self.place.spot(int(line), self.columns[role] + 1).text
