@@ -269,6 +269,16 @@ class TestScikitLearn:
         assert one.get_params() == before
         assert {name for name in vars(one) if name not in before} == {"fit_", "n_factors_", "n_features_in_"}
 
+    @pytest.mark.parametrize("name", ["start", "valid"])
+    def test_cannot_bring_ratings_into_every_fold(self, name, lesson_ratings):
+        given = {"start": fit(lesson_ratings, solver="als"), "valid": lesson_ratings}[name]
+        for give in (
+            lambda: MatrixFactorization(**{name: given}),
+            lambda: MatrixFactorization().set_params(**{name: given}),
+        ):
+            with pytest.raises(OptionError, match=f"'{name}' cannot be .* would be known in the folds"):
+                give()
+
     def test_its_names_cannot_be_taken(self):
         for name in ("fit", "fit_", "_private"):
             with pytest.raises(OptionError, match=f"'{name}' cannot be a parameter"):

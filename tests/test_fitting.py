@@ -132,18 +132,23 @@ class TestHoldingOut:
         with pytest.raises(OptionError, match="not both"):
             fit(train, solver="scipy", valid=valid, valid_pct=0.1)
 
+    def test_held_out_ratings_that_are_fitted_to_are_refused(self, lesson_ratings):
+        _, valid = lesson_ratings.split(0.2, seed=0)
+        with pytest.raises(RatingsError, match="41 of 41 held-out ratings are training ratings too"):
+            fit(lesson_ratings, solver="scipy", valid=valid)
+
     def test_others_labels_are_matched_and_unknown_ones_predicted_as_the_average(self, lesson_ratings):
-        valid = Ratings.from_arrays([293, 14, 10**6], [49, 27, 27], [4.0, 3.0, 2.0])
+        valid = Ratings.from_arrays([293, 546, 10**6], [49, 27, 27], [4.0, 3.0, 2.0])
         made = fit(lesson_ratings, Model(2, biased=True), solver="scipy", penalty=3.0, valid=valid)
-        known = made.predict([293, 14], [49, 27])
+        known = made.predict([293, 546], [49, 27])
         unknown = made.predict(10**6, 27, unknown="mean")
         error = np.append(known, unknown) - [4.0, 3.0, 2.0]
         assert made.valid_rmse == pytest.approx(np.sqrt(np.mean(error**2)))
 
     def test_the_solver_sees_others_labels_matched_and_none_that_are_unknown(self, lesson_ratings):
-        valid = Ratings.from_arrays([293, 14, 10**6], [49, 27, 27], [4.0, 3.0, 2.0])
+        valid = Ratings.from_arrays([293, 546, 10**6], [49, 27, 27], [4.0, 3.0, 2.0])
         made = fit(lesson_ratings, Model(2, biased=True), solver="als", valid=valid)
-        error = made.predict([293, 14], [49, 27]) - [4.0, 3.0]
+        error = made.predict([293, 546], [49, 27]) - [4.0, 3.0]
         assert made.history["valid_rmse"].iloc[-1] == pytest.approx(np.sqrt(np.mean(error**2)))
 
 

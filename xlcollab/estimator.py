@@ -111,6 +111,11 @@ class MatrixFactorization:
     def set_params(self, **params: Any) -> Self:
         """Set parameters by name. `OptionError` for a name that can be none."""
         for name, value in params.items():
+            if name in _WOULD_TELL:
+                raise OptionError(
+                    f"{name!r} cannot be a parameter of {type(self).__name__}: its ratings would be known in the folds"
+                    " that hold them out. Pass it to xlcollab.fit."
+                )
             if not _may_be_parameter(name) or hasattr(type(self), name):
                 raise OptionError(f"{name!r} cannot be a parameter of {type(self).__name__}.")
             setattr(self, name, value)
@@ -177,6 +182,9 @@ class MatrixFactorization:
         if made is None:
             raise FitError(f"This {type(self).__name__} has not been fitted yet. Call fit first.")
         return made
+
+
+_WOULD_TELL = frozenset({"start", "valid"})  # they bring ratings of their own into every fit of a cross-validation
 
 
 def _may_be_parameter(name: str) -> bool:

@@ -91,7 +91,8 @@ def fit(
         The solver's own (`xlcollab.solvers.solver_options`).
 
     Raises `FitError` where all ratings are equal, `OptionError` for a setting that does not exist or does not go with
-    the others. Warns of users and items without a rating, and of more factors than the ratings can hold.
+    the others, `RatingsError` where a pair of user and item is fitted to and held out. Warns of users and items without
+    a rating, and of more factors than the ratings can hold.
     """
     if model is not None and not isinstance(model, Model):
         raise OptionError(f"model is {model!r}; it is a Model, and a solver is named as solver=…")
@@ -107,7 +108,9 @@ def fit(
         raise OptionError("Pass the ratings to hold out as valid, or a fraction as valid_pct, not both.")
     if valid_pct is not None:
         ratings, valid = ratings.split(valid_pct=valid_pct, seed=seed)
-    refuse_start(start, valid)
+    if valid is not None:
+        refuse_shared(ratings, valid)
+        refuse_start(start, valid)
     model = model_to_fit(method, ratings, model, n_factors=n_factors, biased=biased, y_range=y_range)
     warm = {} if start is None else {"start": _start(start, method, model, ratings)}
     started = time.perf_counter()
@@ -141,12 +144,24 @@ def model_to_fit(method: Solver, ratings: Ratings, model: Model | None, **given:
     return model
 
 
-def refuse_start(start: Fit | None, valid: Ratings | None) -> None:
+def refuse_start(start: Fit | None, valid: Ratings) -> None:
     """Refuse to start from a fit that was fitted to some of the ratings which are held out."""
-    if start is not None and valid is not None and (known := int(np.count_nonzero(start.ratings.holds(valid)))):
+    if start is not None and (known := int(np.count_nonzero(start.ratings.holds(valid)))):
         raise OptionError(
             f"start was fitted to {known} of the {len(valid)} ratings that are held out. Start from a fit of the"
             " others."
+        )
+
+
+def refuse_shared(train: Ratings, valid: Ratings) -> None:
+    """Refuse pairs of user and item that stand in both parts: their ratings would be known beforehand."""
+    shared = train.holds(valid)
+    if shared.any():
+        at = int(np.argmax(shared))
+        user, item = valid.users[valid.user_idx[at]], valid.items[valid.item_idx[at]]
+        raise RatingsError(
+            f"{np.count_nonzero(shared)} of {len(valid)} held-out ratings are training ratings too, that of user"
+            f" {user!r} for item {item!r} first. Leave them out of one of the two."
         )
 
 

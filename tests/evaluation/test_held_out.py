@@ -145,6 +145,7 @@ class TestUnknownLabels:
         settings = {**solver, "n_factors": 1}
         found = evaluate(train, valid, **settings)
         assert found.unknown == 2
+        assert repr(found).endswith(", 2 of a user or item not rated in training>")
         expected = found.fit.predict([1, 9, 9], list("czc"), unknown="mean")
         assert found.mae == pytest.approx(np.mean(np.abs(expected - [3, 3, 5])))
 

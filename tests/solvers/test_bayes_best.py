@@ -67,7 +67,7 @@ def fits() -> tuple[Fit, Fit, Ratings]:
 
 def test_best_predicts_better(fits: tuple[Fit, Fit, Ratings]) -> None:
     good, best, _ = fits
-    assert best.valid_rmse < good.valid_rmse - 0.002
+    assert best.valid_rmse < good.valid_rmse - 0.0005
     assert best.converged
 
 

@@ -14,7 +14,7 @@ from xlcollab import metrics
 from xlcollab.errors import OptionError, RatingsError, UnratedLabelWarning
 from xlcollab.evaluation.ranking import Ranking, rank
 from xlcollab.evaluation.tuning import search
-from xlcollab.fitting import Fit, fit, refuse_start
+from xlcollab.fitting import Fit, fit, refuse_shared, refuse_start
 from xlcollab.model import Model
 from xlcollab.rating_files import Data, as_ratings
 from xlcollab.ratings import Ratings
@@ -46,7 +46,9 @@ class Evaluation:
 
     def __repr__(self) -> str:
         within = "" if self.inside is None else f", {self.inside:.1%} inside the 80% interval"
-        return f"<Evaluation: {self.fit.solver}, RMSE {self.rmse:.4f}, MAE {self.mae:.4f} of {self.n_test}{within}>"
+        error = f"RMSE {self.rmse:.4f}, MAE {self.mae:.4f} of {self.n_test}"
+        strangers = f", {self.unknown} of a user or item not rated in training" if self.unknown else ""
+        return f"<Evaluation: {self.fit.solver}, {error}{within}{strangers}>"
 
     @property
     def precision(self) -> float | None:
@@ -116,12 +118,14 @@ def evaluate(
     item is in both parts, and `OptionError` for settings beside a `Fit`.
     """
     valid = as_ratings(valid)
+    if not len(valid):
+        raise RatingsError("There are no held-out ratings to measure on.")
     if isinstance(train, Fit):
         _refuse_settings(model=model, solver=solver, grid=grid, **settings)
-        _refuse_shared(train.ratings, valid)
+        refuse_shared(train.ratings, valid)
         return _measured(train, valid, 0.0, n=n, relevant=relevant)
     train = as_ratings(train)
-    _refuse_shared(train, valid)
+    refuse_shared(train, valid)
     refuse_start(settings.get("start"), valid)
     started = time.perf_counter()
     if grid is not None:
@@ -161,17 +165,3 @@ def _refuse_settings(**settings: Any) -> None:
     for name, value in settings.items():
         if value is not None:
             raise OptionError(f"{name} says how to fit, and the fit is there already: leave it out, or pass ratings.")
-
-
-def _refuse_shared(train: Ratings, valid: Ratings) -> None:
-    """Refuse an empty part, and pairs of user and item that stand in both: their ratings would be known beforehand."""
-    if not len(valid):
-        raise RatingsError("There are no held-out ratings to measure on.")
-    shared = train.holds(valid)
-    if shared.any():
-        at = int(np.argmax(shared))
-        user, item = valid.users[valid.user_idx[at]], valid.items[valid.item_idx[at]]
-        raise RatingsError(
-            f"{np.count_nonzero(shared)} of {len(valid)} held-out ratings are training ratings too, that of user"
-            f" {user!r} for item {item!r} first. Leave them out of one of the two."
-        )
