@@ -67,7 +67,9 @@ def fits() -> tuple[Fit, Fit, Ratings]:
 
 def test_best_predicts_better(fits: tuple[Fit, Fit, Ratings]) -> None:
     good, best, _ = fits
-    assert best.valid_rmse < good.valid_rmse - 0.0005
+    assert best.valid_rmse < good.valid_rmse - 0.001
+    assert good.valid_rmse < 1.27  # of which the noise is 1
+    assert best.valid_rmse < 1.268
     assert best.converged
 
 
