@@ -19,7 +19,7 @@ from xlcollab.arrays import FloatArray, IndexArray
 __all__ = ["Block", "Observations", "Order"]
 
 ROWS = 512  # of a block, whose K × K systems then stay near the processor …
-CELLS = 1 << 18  # … and about how many ratings it has at most
+CELLS = 1 << 18  # … and the most ratings that it has, but for a single row
 # A block is cut where what it reads of its columns would not stay near the processor: after so many columns, unless
 # there are too few ratings in them to come back to any.
 TILE_COLUMNS, TILE_CELLS = 1024, 1 << 13
