@@ -19,8 +19,8 @@ from xlcollab.solvers.bayes.filled import spectrum
 from xlcollab.solvers.bayes.leave_one_out import LeftOutOfDraws, Sample
 from xlcollab.solvers.bayes.observations import Observations
 from xlcollab.solvers.bayes.variational import (
+    FACTOR_VARIANCE,
     Posterior,
-    _update_prior,
     _update_rows,
     add_factors,
     holding,
@@ -67,9 +67,9 @@ def fits() -> tuple[Fit, Fit, Ratings]:
 
 def test_best_predicts_better(fits: tuple[Fit, Fit, Ratings]) -> None:
     good, best, _ = fits
-    assert best.valid_rmse < good.valid_rmse - 0.001
+    assert best.valid_rmse < good.valid_rmse - 0.003
     assert good.valid_rmse < 1.27  # of which the noise is 1
-    assert best.valid_rmse < 1.268
+    assert best.valid_rmse < 1.265
     assert best.converged
 
 
@@ -79,7 +79,7 @@ def test_best_is_one_model_of_factors(fits: tuple[Fit, Fit, Ratings]) -> None:
     assert not best.model.at_most
     assert best.factors.user_factors.shape == (80, k)
     assert best.factors.item_factors.shape == (50, k)
-    assert k <= 20
+    assert k <= 25
     assert f"{k} factors" in best.message
     assert "draws" in best.message
 
@@ -113,10 +113,23 @@ def test_a_named_number_of_factors_is_the_number_after_distilling() -> None:
     assert made.model == Model(3, biased=True)
 
 
-def test_where_factors_do_not_pay_best_is_the_same_as_good(lesson_ratings: Ratings) -> None:
+def test_where_one_fit_finds_no_factor_worth_its_place_draws_average_over_having_some(lesson_ratings: Ratings) -> None:
     good, best = fit(lesson_ratings), fit(lesson_ratings, quality="best")
-    assert best.model.n_factors == 0
-    np.testing.assert_array_equal(best.predict_matrix(), good.predict_matrix())
+    assert good.model.n_factors == 0
+    assert 0 < best.model.n_factors < 14
+    between = best.predict_matrix() - good.predict_matrix()
+    assert 0.05 < np.sqrt(np.mean(between**2)) < 0.3
+    assert fit(lesson_ratings, quality="best", n_factors=0).model.n_factors == 0
+
+
+@pytest.mark.parametrize(("m", "n"), [(1, 6), (6, 1), (2, 2), (3, 2)])
+def test_tables_too_small_for_factors_are_sampled_all_the_same(m: int, n: int) -> None:
+    cells = np.indices((m, n)).reshape(2, -1)
+    values = 1.0 + (cells[0] + 2 * cells[1]) % 5
+    made = fit(Ratings(tuple(range(m)), tuple(range(n)), *cells, values), quality="best")
+    assert "draws" in made.message
+    assert np.isfinite(made.predict_matrix()).all()
+    assert made.model.n_factors <= min(m, n) - 1
 
 
 def test_the_same_seed_draws_the_same_and_another_another() -> None:
@@ -176,28 +189,39 @@ def test_the_squared_errors_that_noise_is_drawn_from_are_those_of_the_draw() -> 
     np.testing.assert_allclose(error, expected, rtol=1e-9)
 
 
-def test_the_prior_is_drawn_around_where_the_bound_is_highest() -> None:
+def test_the_prior_of_many_rows_is_drawn_around_what_they_are() -> None:
     state = posterior(m=400, n=30)
-    expected = replace(state.users)
-    expected.covariance = np.zeros_like(expected.covariance)
-    for _ in range(50):
-        _update_prior(expected)
-    rng, precisions, middles = np.random.default_rng(1), [], []
+    rng, variances, middles = np.random.default_rng(1), [], []
     for _ in range(500):
         sampling._draw_prior(state.users, rng)
-        precisions.append(state.users.precision)
+        rest = state.users.mean - state.users.prior_mean
+        variances.append([1 / np.diag(state.users.precision), (rest**2).mean(axis=0)])
         middles.append(state.users.prior_mean.mean(axis=0))
-    mean = np.mean(precisions, axis=0)
-    np.testing.assert_allclose(np.diag(mean), np.diag(expected.precision), rtol=0.05)
+    prior, rows = np.mean(variances, axis=0)
+    np.testing.assert_allclose(prior, rows, rtol=0.05)
     np.testing.assert_allclose(np.mean(middles, axis=0), state.users.mean.mean(axis=0), atol=0.02)
 
 
-def test_wishart_draws_have_its_mean() -> None:
-    g = np.random.default_rng(0)
-    half = g.normal(size=(3, 5))
-    scatter = half @ half.T
-    draws = [sampling._wishart(9.0, scatter, g) for _ in range(4000)]
-    np.testing.assert_allclose(np.mean(draws, axis=0), 9.0 * np.linalg.inv(scatter), rtol=0.1, atol=0.03)
+def test_before_any_square_is_seen_standard_deviations_are_half_cauchy() -> None:
+    """|t| of one degree of freedom: half lie below the scale, three quarters below tan(3 π / 8) of it."""
+    rng, precision = np.random.default_rng(1), np.ones(3000)
+    for _ in range(200):
+        precision = sampling._draw_precisions(precision, np.zeros(3000), 0, rng)
+    sd = 1 / np.sqrt(precision[:-1] * FACTOR_VARIANCE)
+    assert np.mean(sd < 1.0) == pytest.approx(0.5, abs=0.04)
+    assert np.mean(sd < np.tan(3 * np.pi / 8)) == pytest.approx(0.75, abs=0.04)
+
+
+def test_standard_deviations_are_drawn_from_their_posterior() -> None:
+    """Its mean by quadrature over the density: squares of six normal numbers times a half-Cauchy."""
+    total, count = 0.9, 6
+    rng, precision, drawn = np.random.default_rng(1), np.ones(500), []
+    for _ in range(300):
+        precision = sampling._draw_precisions(precision, np.full(500, total), count, rng)
+        drawn.append(1 / np.sqrt(precision[:-1]))
+    sd = np.linspace(1e-3, 20, 200_001)
+    density = sd**-count * np.exp(-0.5 * total / sd**2) / (1 + sd**2 / FACTOR_VARIANCE)
+    assert np.mean(drawn[50:]) == pytest.approx(np.sum(sd * density) / np.sum(density), rel=0.01)
 
 
 def test_the_first_draw_leaves_the_posterior_alone() -> None:
@@ -223,7 +247,7 @@ def test_left_out_of_draws_is_what_fitting_without_the_rating_gives() -> None:
         sampling._draw_rows(users, items, tau, rng)
         judged.add(made)
     weights = tau * users.noise[2] * items.noise[row.indices]
-    found = judged.left_out(1 / weights)
+    found = judged.left_out
     rest = row.data - items.mean[row.indices, 0]
     for at in range(row.nnz):
         others = np.arange(row.nnz) != at

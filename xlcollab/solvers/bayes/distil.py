@@ -17,7 +17,7 @@ from xlcollab.arrays import FloatArray
 __all__ = ["Average", "Split", "split"]
 
 WIDTH = 96  # columns of L and R that are kept; the truncated ones carry the noise of single draws
-NEGLIGIBLE = 0.01  # root mean square over all cells of what the distilled factors leave out, in sd of the ratings
+NEGLIGIBLE = 0.015  # root mean square over all cells of what the distilled factors leave out, in sd of the ratings
 
 
 class Split(NamedTuple):

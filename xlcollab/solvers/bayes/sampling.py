@@ -1,8 +1,13 @@
 """Gibbs sampling from the posterior that `variational` approximates (Salakhutdinov & Mnih 2008; Simm et al. 2015).
 
-The same model with the same priors. Each step draws one group of unknowns given all others, so that in the long run
-the draws come from the joint posterior, with the dependence between users and items that factorised Gaussians leave
-out. The shapes α of the noise by row stay where the variational fit put them.
+Each step draws one group of unknowns given all others, so that in the long run the draws come from the joint posterior,
+with the dependence between users and items that factorised Gaussians leave out. The model is the same but for the prior
+of the variances, which may be wider where one averages: every factor and bias has a standard deviation of its own,
+
+    Λ = diag(λ),    λ_a^{-1/2} ~ half-Cauchy(A_a),    A_a² the variance that the variational fit expects,
+
+whose mass near 0 switches off factors that are not there, and whose tail leaves strong ones alone (Gelman 2006). The
+shapes α of the noise by row stay where the variational fit put them.
 """
 
 from __future__ import annotations
@@ -11,17 +16,16 @@ import numpy as np
 
 from xlcollab.arrays import FloatArray
 from xlcollab.solvers.bayes.distil import Average, split
-from xlcollab.solvers.bayes.leave_one_out import LeftOut, LeftOutOfDraws, noise_variance, predicted
+from xlcollab.solvers.bayes.leave_one_out import LeftOut, LeftOutOfDraws, predicted
 from xlcollab.solvers.bayes.regressions import regressions
 from xlcollab.solvers.bayes.variational import (
     FEATURE_RATE,
     FEATURE_SHAPE,
-    PRIOR_ROWS,
     Posterior,
     Side,
     add_factors,
     holding,
-    prior_scatter,
+    prior_variances,
     snapshot,
     spread_out,
 )
@@ -32,6 +36,7 @@ __all__ = ["draw", "first_draw", "sample"]
 EXTRA = 12  # factors more than the variational fit has: averaging over draws keeps them from overfitting
 BURN, DRAWS = 20, 100
 REPORT = 10  # draws between reports
+LEAST_NOISE = 1e-8  # variance, of the ratings' own: a table without any is fitted until squared errors are rounding
 
 
 def sample(posterior: Posterior, watch: Watch, rank: int, *, at_most: bool) -> tuple[Posterior, LeftOut]:
@@ -55,7 +60,7 @@ def sample(posterior: Posterior, watch: Watch, rank: int, *, at_most: bool) -> t
             if watch.draws:
                 both = average.beside(fitted[0])
                 best = holding(posterior, *both.distilled(rank, at_most=at_most))
-                left_out = _mean(fitted[1], judged.left_out(noise_variance(posterior, watch.sample)))
+                left_out = _mean(fitted[1], judged.left_out)
             watch.report(best, left_out)
         if watch.stopped:
             break
@@ -88,6 +93,7 @@ def draw(state: Posterior) -> None:
     for side, other in ((state.items, state.users), (state.users, state.items)):
         error = _draw_rows(side, other, state.precision, state.rng)
         _draw_prior(side, state.rng)
+        error = np.maximum(error, LEAST_NOISE * side.order.counts)
         rate = side.noise_shape + 0.5 * state.precision * error
         side.noise = state.rng.standard_gamma(side.noise_shape + 0.5 * side.order.counts) / rate
         total = float(side.noise @ error)
@@ -108,32 +114,30 @@ def _draw_rows(side: Side, other: Side, precision: float, rng: np.random.Generat
 
 
 def _draw_prior(side: Side, rng: np.random.Generator) -> None:
-    """C, γ, ν and Λ."""
+    """C, γ, Λ and ν."""
     d, K = side.mean.shape
     vectors, R = side.features.vectors, side.features.rank
-    half = np.linalg.cholesky(np.linalg.inv(side.precision))  # of Λ⁻¹
+    precision = np.diagonal(side.precision)  # λ (K,)
     share = 1.0 / (1.0 + side.weight_precision)
     side.weights = share[:, None] * (vectors.T @ (side.mean - side.centre))
-    side.weights += np.sqrt(share)[:, None] * (rng.standard_normal((R, K)) @ half.T)
-    size = np.einsum("ra,ab,rb->r", side.weights, side.precision, side.weights)
-    rate = FEATURE_RATE * side.features.scales**2 + 0.5 * size
+    side.weights += np.sqrt(share[:, None] / precision) * rng.standard_normal((R, K))
+    rate = FEATURE_RATE * side.features.scales**2 + 0.5 * side.weights**2 @ precision
     side.weight_precision = rng.standard_gamma(FEATURE_SHAPE + 0.5 * K, R) / rate
     explained = vectors @ side.weights
     middle = (side.mean - explained).mean(axis=0)
-    rest = side.mean - explained - middle
-    scatter = rest.T @ rest + side.weights.T @ (side.weight_precision[:, None] * side.weights)
-    scatter += prior_scatter(K)
-    side.precision = _wishart(d + R + PRIOR_ROWS + K, scatter, rng)
-    half = np.linalg.cholesky(np.linalg.inv(side.precision))
-    side.centre = middle + half @ rng.standard_normal(K) / np.sqrt(d)
+    squares = ((side.mean - explained - middle) ** 2).sum(axis=0) + side.weight_precision @ side.weights**2
+    precision = _draw_precisions(precision, squares, d - 1 + R, rng)
+    side.precision = np.diag(precision)
+    side.centre = middle + rng.standard_normal(K) / np.sqrt(d * precision)
     side.prior_mean = side.centre + explained
 
 
-def _wishart(freedom: float, scatter: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """A draw from Wishart(freedom, scatter⁻¹), by Bartlett's decomposition."""
-    K = len(scatter)
-    bartlett = np.tril(rng.standard_normal((K, K)), -1)
-    bartlett[np.diag_indices(K)] = np.sqrt(2.0 * rng.standard_gamma(0.5 * (freedom - np.arange(K))))
-    root = np.linalg.cholesky(np.linalg.inv(scatter)) @ bartlett
-    drawn: FloatArray = root @ root.T
+def _draw_precisions(precision: FloatArray, squares: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:
+    """λ (K,) given the last ones, and the sums of ``count`` squares whose expected values are 1 / λ.
+
+    The half-Cauchy is a mixture (Wand et al. 2011): λ ~ Gamma(½, z) with z ~ Gamma(½, A⁻²), drawn one after the other.
+    """
+    K = len(precision)
+    mixing = rng.standard_exponential(K) / (precision + 1.0 / prior_variances(K))
+    drawn: FloatArray = rng.standard_gamma(0.5 * (count + 1), K) / (0.5 * squares + mixing)
     return drawn

@@ -83,7 +83,7 @@ class BayesSolver:
         settled = not watch.stopped and settle(posterior, watch, tolerance=self.tolerance, limit=self.max_sweeps)
         left_out = watch.left_out(posterior)
         watch.report(posterior, left_out)
-        if self.quality == "best" and posterior.n_factors and not watch.stopped:
+        if self.quality == "best" and not watch.stopped:
             rank = _highest(model, watch.observations) if model.at_most else model.n_factors
             posterior, left_out = sample(posterior, watch, rank, at_most=model.at_most)
         fitted = replace(model, n_factors=posterior.n_factors, at_most=False)

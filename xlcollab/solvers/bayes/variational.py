@@ -31,6 +31,7 @@ from xlcollab.solvers.bayes.observations import Observations, Order
 from xlcollab.solvers.bayes.regressions import inverse, regressions
 
 __all__ = [
+    "FACTOR_VARIANCE",
     "FEATURE_RATE",
     "FEATURE_SHAPE",
     "PRIOR_ROWS",
@@ -39,6 +40,7 @@ __all__ = [
     "add_factors",
     "holding",
     "prior_scatter",
+    "prior_variances",
     "row_scatter",
     "snapshot",
     "spread_out",
@@ -222,9 +224,14 @@ def _update_prior(side: Side) -> None:
     side.precision = np.linalg.inv(scatter / (d + R + PRIOR_ROWS))
 
 
+def prior_variances(K: int) -> FloatArray:
+    """Of factors and biases before any rating is seen (K,)."""
+    return np.append(np.full(K - 1, FACTOR_VARIANCE), BIAS_VARIANCE)
+
+
 def prior_scatter(K: int) -> FloatArray:
     """Of the rows that are taken as seen before any other (K, K)."""
-    return PRIOR_ROWS * np.diag(np.append(np.full(K - 1, FACTOR_VARIANCE), BIAS_VARIANCE))
+    return PRIOR_ROWS * np.diag(prior_variances(K))
 
 
 def row_scatter(side: Side) -> FloatArray:
