@@ -9,20 +9,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from xlcollab.arrays import FloatArray, IndexArray
 
-__all__ = ["Block", "Observations", "Order"]
+__all__ = ["Block", "Observations", "Order", "TableArray"]
 
 ROWS = 512  # of a block, whose K × K systems then stay near the processor …
 CELLS = 1 << 18  # … and the most ratings that it has, but for a single row
 # A block is cut where what it reads of its columns would not stay near the processor: after so many columns, unless
-# there are too few ratings in them to come back to any.
+# there are too few ratings in them to come back to any. From two tiles on, tables are in single precision: half as much
+# to fetch, and sums right to six digits, of which the noise of the ratings leaves two or three.
 TILE_COLUMNS, TILE_CELLS = 1024, 1 << 13
+
+
+TableArray = npt.NDArray[np.float32 | np.float64]
 
 
 class Tile(NamedTuple):
@@ -39,12 +44,12 @@ class Block(NamedTuple):
     tiles: tuple[Tile, ...]
     values: sp.csr_matrix
 
-    def total(self, table: FloatArray) -> FloatArray:
-        """The sum of a table's rows (columns, T) over the columns that each row of the block rated (B, T)."""
+    def total(self, table: TableArray) -> FloatArray:
+        """The sum of a table's rows (columns, T), of `Order.table_type`, over those that each row rated (B, T)."""
         first, *others = (tile.filled @ table[tile.columns] for tile in self.tiles)
         for other in others:
             first += other
-        return first
+        return np.asarray(first, dtype=float)
 
     @property
     def squares(self) -> sp.csr_matrix:
@@ -71,12 +76,17 @@ class Order:
         """How many ratings each row has (rows,)."""
         return np.diff(self.values.indptr).astype(float)
 
+    @property
+    def table_type(self) -> type[np.float32 | np.float64]:
+        """Of the tables of the columns that `Block.total` reads."""
+        return np.float32 if self.values.shape[1] >= 2 * TILE_COLUMNS else np.float64
+
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """All rows, some at a time."""
         indptr, columns = self.values.indptr, self.values.shape[1]
         bounds = list(_bounds(indptr))
-        ones = np.ones(max((indptr[end] - indptr[at] for at, end in bounds), default=0))
+        ones = np.ones(max((indptr[end] - indptr[at] for at, end in bounds), default=0), self.table_type)
         blocks = []
         for at, end in bounds:
             cells = slice(indptr[at], indptr[end])
@@ -86,7 +96,7 @@ class Order:
         return tuple(blocks)
 
 
-def _tiles(values: sp.csr_matrix, ones: FloatArray) -> tuple[Tile, ...]:
+def _tiles(values: sp.csr_matrix, ones: TableArray) -> tuple[Tile, ...]:
     """A block's rated cells, some columns at a time; ``ones`` are shared by all."""
     columns = values.shape[1]
     count = max(1, min(columns // TILE_COLUMNS, values.nnz // TILE_CELLS))
@@ -95,7 +105,7 @@ def _tiles(values: sp.csr_matrix, ones: FloatArray) -> tuple[Tile, ...]:
     return tuple(Tile(at, _view(part.shape, ones[: part.nnz], part.indices, part.indptr)) for at, part in parts)
 
 
-def _view(shape: tuple[int, int], data: FloatArray, indices: IndexArray, indptr: IndexArray) -> sp.csr_matrix:
+def _view(shape: tuple[int, int], data: npt.NDArray[Any], indices: IndexArray, indptr: IndexArray) -> sp.csr_matrix:
     """A matrix of these very arrays; SciPy's constructor copies those that are small parts of others."""
     matrix = sp.csr_matrix(shape)
     matrix.data, matrix.indices, matrix.indptr = data, indices, indptr

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xlcollab.arrays import FloatArray
+from xlcollab.solvers.bayes.observations import TableArray
 
 if TYPE_CHECKING:
     from xlcollab.solvers.bayes.variational import Side
@@ -49,9 +50,9 @@ def regressions(side: Side, other: Side, precision: float) -> Iterator[Regressio
     The posterior precision is Λ + τ w Σ_j w_j E[z zᵀ] and the linear term Λ·prior mean + τ w Σ_j w_j (E[z] y − E[z b]).
     """
     k = side.n_factors
-    v, vv = _regressors(other)  # (columns, K + 1) as (q, b, 1), (columns, T)
+    v, vv = _regressors(other, side.order.table_type)  # (columns, K + 1) as (q, b, 1), (columns, T)
     v *= other.noise[:, None]
-    vv *= other.noise[:, None]
+    vv *= other.noise[:, None].astype(vv.dtype)
     place = _places(k + 2)
     z = np.delete(np.arange(k + 2), k)  # where q and 1 stand in v, and k is where b does
     of_z = place[np.ix_(z, z)]
@@ -71,15 +72,15 @@ def regressions(side: Side, other: Side, precision: float) -> Iterator[Regressio
         )
 
 
-def _regressors(side: Side) -> tuple[FloatArray, FloatArray]:
+def _regressors(side: Side, table_type: type[np.float32 | np.float64]) -> tuple[FloatArray, TableArray]:
     """What the other side's regressions see: v = (p, b, 1) (d, K + 1), and the upper triangle of E[v vᵀ] (d, T)."""
     d, K = side.mean.shape
     v = np.column_stack([side.mean, np.ones(d)])
     place = _places(K + 1)
-    vv = np.empty((d, place[K, K] + 1))
+    vv = np.empty((d, place[K, K] + 1), table_type)
     for a in range(K + 1):
         row = vv[:, place[a, a] : place[a, K] + 1]
-        np.multiply(v[:, a, None], v[:, a:], out=row)
+        np.multiply(v[:, a, None], v[:, a:], out=row, casting="same_kind")
         row[:, : K - a] += side.covariance[:, a : a + 1, a:].reshape(d, K - a)  # the constant has none
     return v, vv
 

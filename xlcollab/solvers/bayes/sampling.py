@@ -21,6 +21,7 @@ from xlcollab.solvers.bayes.regressions import regressions
 from xlcollab.solvers.bayes.variational import (
     FEATURE_RATE,
     FEATURE_SHAPE,
+    LEAST_NOISE,
     Posterior,
     Side,
     add_factors,
@@ -36,7 +37,6 @@ __all__ = ["draw", "first_draw", "sample"]
 EXTRA = 12  # factors more than the variational fit has: averaging over draws keeps them from overfitting
 BURN, DRAWS = 20, 100
 REPORT = 10  # draws between reports
-LEAST_NOISE = 1e-8  # variance, of the ratings' own: a table without any is fitted until squared errors are rounding
 
 
 def sample(posterior: Posterior, watch: Watch, rank: int, *, at_most: bool) -> tuple[Posterior, LeftOut]:
@@ -93,7 +93,6 @@ def draw(state: Posterior) -> None:
     for side, other in ((state.items, state.users), (state.users, state.items)):
         error = _draw_rows(side, other, state.precision, state.rng)
         _draw_prior(side, state.rng)
-        error = np.maximum(error, LEAST_NOISE * side.order.counts)
         rate = side.noise_shape + 0.5 * state.precision * error
         side.noise = state.rng.standard_gamma(side.noise_shape + 0.5 * side.order.counts) / rate
         total = float(side.noise @ error)
@@ -110,7 +109,7 @@ def _draw_rows(side: Side, other: Side, precision: float, rng: np.random.Generat
         x = np.linalg.solve(half.swapaxes(1, 2), forward)[:, :, 0]
         side.mean[block.rows] = x
         error[block.rows] = block.squared_error(x)
-    return error
+    return np.maximum(error, LEAST_NOISE * side.order.counts)
 
 
 def _draw_prior(side: Side, rng: np.random.Generator) -> None:

@@ -34,6 +34,7 @@ __all__ = [
     "FACTOR_VARIANCE",
     "FEATURE_RATE",
     "FEATURE_SHAPE",
+    "LEAST_NOISE",
     "PRIOR_ROWS",
     "Posterior",
     "Side",
@@ -54,6 +55,9 @@ FEATURE_SHAPE, FEATURE_RATE = 2.0, 1.0  # a₀, b₀: γ_r s_r² is about 2 befo
 # dense crosstabs of 10 to 40 users and items, drawn at random from MovieLens 100k, and on held-out parts of u1.base and
 # of the MovieLens sample, which want factors to vary less.
 PRIOR_ROWS, FACTOR_VARIANCE, BIAS_VARIANCE = 16.0, 0.05, 0.15
+LEAST_NOISE = (
+    1e-6  # variance of the noise, of the ratings' own: ratings without any are fitted until errors are rounding
+)
 NOISE_SHAPES = (0.5, 1e4)  # α: from noise of every size to the same noise for all
 
 
@@ -204,7 +208,7 @@ def _update_rows(side: Side, other: Side, precision: float) -> FloatArray:
         x = (covariance @ block.right[:, :, None])[:, :, 0]
         side.covariance[block.rows], side.mean[block.rows] = covariance, x
         error[block.rows] = block.squared_error(x) + np.einsum("dab,dab->d", covariance, block.gram)
-    return error
+    return np.maximum(error, LEAST_NOISE * side.order.counts)
 
 
 def _update_prior(side: Side) -> None:
