@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from scipy.optimize import minimize
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
@@ -120,11 +121,48 @@ def lesson() -> None:
             inside.append(bool(low[0] <= left.values[0] <= high[0]))
         error, share = np.sqrt(np.mean(squares)), 100 * np.mean(inside)
         print(f"15 × 15, leave one out       {quality:5} RMSE {error:.4f}  inside 80%: {share:.1f}%")
+    for seen, what in ((False, "of the other ratings"), (True, "of all, the one left out included")):
+        print(
+            f"15 × 15, leave one out       biases, REML variances {what}: RMSE {reml_left_out(ratings, seen=seen):.4f}"
+        )
     for quality in QUALITIES:
         fit = xc.fit(ratings, solver="bayes", quality=quality)
         low, high = fit.predict_interval(293, 49)
         answer = f"{fit.predict(293, 49):.2f}, 80% from {low:.2f} to {high:.2f}"
         print(f"15 × 15, user 293, film 49   {quality:5} {answer}  {fit.message}")
+
+
+def reml_left_out(ratings: Ratings, *, seen: bool) -> float:
+    """Leave-one-out RMSE of the textbook's mixed model r = μ + b_u + b_i + ε, with best linear unbiased μ and b.
+
+    The variances are by restricted maximum likelihood (Patterson & Thompson 1971); with ``seen`` they are estimated
+    once, from all ratings: then each left-out rating has had its say.
+    """
+    y, N = ratings.values, len(ratings)
+    by_user, by_item = (np.equal.outer(idx, idx).astype(float) for idx in (ratings.user_idx, ratings.item_idx))
+
+    def covariance(log_variances: np.ndarray) -> np.ndarray:
+        user, item, noise = np.exp(log_variances)
+        return user * by_user + item * by_item + noise * np.eye(N)
+
+    def variances(rows: np.ndarray) -> np.ndarray:
+        def loss(log_variances: np.ndarray) -> float:
+            half = np.linalg.cholesky(covariance(log_variances)[np.ix_(rows, rows)])
+            ones, whitened = np.linalg.solve(half, np.column_stack([np.ones(len(rows)), y[rows]])).T
+            rest = whitened - ones * (ones @ whitened) / (ones @ ones)
+            return float(np.log(np.diag(half)).sum() + 0.5 * np.log(ones @ ones) + 0.5 * rest @ rest)
+
+        spread = np.log(y[rows].var() * np.array([0.15, 0.15, 0.7]))
+        return minimize(loss, spread, method="L-BFGS-B", bounds=[(at - 7, at + 3) for at in spread]).x
+
+    of_all, squares = variances(np.arange(N)), []
+    for at in range(N):
+        rest = np.flatnonzero(np.arange(N) != at)
+        V = covariance(of_all if seen else variances(rest))
+        weights = np.linalg.solve(V[np.ix_(rest, rest)], np.column_stack([np.ones(N - 1), y[rest], V[rest, at]]))
+        mean = weights[:, 1].sum() / weights[:, 0].sum()
+        squares.append((mean + weights[:, 2] @ (y[rest] - mean) - y[at]) ** 2)
+    return float(np.sqrt(np.mean(squares)))
 
 
 # Time and memory ------------------------------------------------------------------------------------------------------
