@@ -290,6 +290,46 @@ def test_a_column_of_numbers_without_an_item_is_not_dropped_silently(read_from):
         read_from([[*SMALL[0], None], *([*row, 5] for row in SMALL[1:])])
 
 
+GAP = [None, None, None, None]
+MORE = [[81, 4, 5, None], [90, 5, None, 3]]
+
+
+def test_an_empty_row_with_more_ratings_below_is_refused_and_the_range_is_the_way_out(read_from):
+    with pytest.raises(
+        RatingsError, match=r"row of Ratings!A5 is empty, .* Ratings!A6 on .*Delete .*--range"
+    ) as refused:
+        read_from([*SMALL, GAP, *MORE])
+    assert (refused.value.sheet, refused.value.cell) == ("Ratings", "A5")
+    assert read_from([*SMALL, GAP, *MORE], range="A1:D4").users == (14, 29, 72)
+
+
+def test_so_is_an_empty_column_with_more_ratings_beside_it(read_from):
+    rows = [[*SMALL[0], None, 72, 79, 89], *([*row, None, 4, 3, 5] for row in SMALL[1:])]
+    with pytest.raises(RatingsError, match=r"column of Ratings!E1 is empty, .* Ratings!F1 on .*Delete .*--range"):
+        read_from(rows)
+    assert read_from(rows, range="A1:D4").items == (27, 49, 57)
+    for row in rows[1:]:
+        row[5] = 17
+    assert read_from(rows).items == (27, 49, 57)
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        pytest.param([["n", 2, 2, 3]], id="one row of another kind"),
+        pytest.param([[81, 4, 5, None]], id="one row alone may be anything"),
+        pytest.param([[81, 17, 5, None], [90, 5, 23, 3]], id="numbers that are no ratings here"),
+        pytest.param([["mean", 4, 5, 3], ["count", 2, 2, 3]], id="totals"),
+        pytest.param([["Anna", 4, 5, 3], ["Bob", 5, 5, 3]], id="texts below numbers"),
+        pytest.param([[14, 4, 5, 3], [29, 5, 5, 3]], id="the same users again"),
+        pytest.param([[None, 27, 49, 57], [81, 4, 5, None], [90, 5, None, 3]], id="another table with a header"),
+        pytest.param([GAP, *MORE], id="further away"),
+    ],
+)
+def test_what_is_not_more_of_the_table_may_stand_below_it(read_from, below):
+    assert read_from([*SMALL, GAP, *below]).users == (14, 29, 72)
+
+
 @pytest.mark.parametrize("label", ["#REF!", True])
 def test_a_label_that_is_none_does_not_cut_the_table_short(read_from, label):
     rows = [["userId", 27, label, 57], *SMALL[1:]]

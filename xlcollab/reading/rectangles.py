@@ -193,7 +193,7 @@ def _crosstab(grid: Grid, top: int, left: int, bottom: int, right: int, lenient:
         if problem is None:
             return None
     layout = CrosstabLayout(top, left, bottom, right, tuple(rows), tuple(cols))
-    problem = problem or _missing_label(grid, layout) or _wrong_value(grid, layout)
+    problem = problem or _missing_label(grid, layout) or _wrong_value(grid, layout) or _cut_off(grid, layout)
     if not lenient and ((problem is not None and not _is_surely_meant(grid, layout)) or grid.is_computed(rows, cols)):
         return None
     return CrosstabLayout(top, left, bottom, right, layout.rows, layout.cols, problem)
@@ -322,6 +322,62 @@ def _empty_label(
             if grid.kinds[row][col] == NUMBER:
                 return grid.unlabelled((top, col), (row, col))
     return None
+
+
+def _cut_off(grid: Grid, layout: CrosstabLayout) -> RatingsError | None:
+    """The error for an empty row with more ratings below it, or an empty column with more of them to its right.
+
+    Two lines of them at least, since one may be a summary; and no header, which begins another table.
+    """
+    below, beside = layout.bottom + 1, layout.right + 1
+    if below + 2 < len(grid.kinds) and not _filled(grid.kinds[below], layout.left, layout.right):
+        lines = ((row, layout.left, [(row, col) for col in layout.cols]) for row in range(below + 1, len(grid.kinds)))
+        more = _more_of_it(grid, layout, [(row, layout.left) for row in layout.rows], lines)
+        if more is not None:
+            return _empty_line(grid, "row", (below, layout.left), more)
+    if beside + 2 < grid.width and not _filled(grid.column_kinds(beside), layout.top, layout.bottom):
+        lines = ((layout.top, col, [(row, col) for row in layout.rows]) for col in range(beside + 1, grid.width))
+        more = _more_of_it(grid, layout, [(layout.top, col) for col in layout.cols], lines)
+        if more is not None:
+            return _empty_line(grid, "column", (layout.top, beside), more)
+    return None
+
+
+def _filled(kinds: bytes, first: int, last: int) -> bool:
+    return kinds.count(BLANK, first, last + 1) <= last - first
+
+
+def _more_of_it(
+    grid: Grid,
+    layout: CrosstabLayout,
+    labels: list[tuple[int, int]],
+    lines: Iterator[tuple[int, int, list[tuple[int, int]]]],
+) -> tuple[int, int] | None:
+    """Where the lines (row and column of the label, the cells) begin, if the first two are like those with ``labels``.
+
+    That is with new labels of the same kind, and nothing but blanks and numbers that stand among the ratings.
+    """
+    known, kinds = {grid.value(*at) for at in labels}, {grid.kinds[row][col] for row, col in labels}
+    rated = {value for row in layout.rows for value in grid.ratings(row, layout.cols)}
+    begin = None
+    for row, col, cells in islice(lines, 2):
+        label, filled = grid.value(row, col), [at for at in cells if grid.kinds[at[0]][at[1]] != BLANK]
+        alike = {grid.kinds[row][col]} == kinds and label not in known and not is_total_word(label)
+        numbers = all(grid.kinds[at[0]][at[1]] == NUMBER for at in filled)
+        if not (alike and filled and numbers and rated.issuperset(grid.value(*at) for at in filled)):
+            return None
+        begin = begin or (row, col)
+    return begin
+
+
+def _empty_line(grid: Grid, line: str, empty: tuple[int, int], more: tuple[int, int]) -> RatingsError:
+    spot = grid.spot(*empty)
+    return RatingsError(
+        f"The {line} of {spot.text} is empty, but from {grid.spot(*more).text} on the table seems to go on. "
+        f"Delete the empty {line}, or name the range of the ratings (--range).",
+        sheet=spot.sheet,
+        cell=spot.cell,
+    )
 
 
 def _missing_label(grid: Grid, layout: CrosstabLayout) -> RatingsError | None:
