@@ -38,6 +38,10 @@ class TestFit:
         np.testing.assert_allclose(made.predict(pairs), expected.predict(pairs["user"], pairs["item"]), atol=1e-6)
         assert (made.n_factors_, made.n_features_in_, made.fit_.solver) == (2, 2, "scipy")
 
+    def test_takes_ratings_in_one_column_of_a_table(self, made, frame):
+        again = MatrixFactorization(**LINEAR).fit(frame[["user", "item"]], frame[["rating"]])
+        np.testing.assert_array_equal(again.predict(frame[["user", "item"]]), made.predict(frame[["user", "item"]]))
+
     def test_takes_pairs_in_any_form(self, made, frame):
         X, y = frame[["user", "item"]], frame["rating"]
         turned = frame[["rating", "item", "user"]]
@@ -83,7 +87,7 @@ class TestFit:
         ("X", "y", "words"),
         [
             ([(1, 2), (3, 4)], [1.0], "2 pairs and y ratings of shape"),
-            ([(1, 2), (3, 4)], [[1.0], [2.0]], r"shape \(2, 1\)"),
+            ([(1, 2), (3, 4)], [[1.0, 2.0], [2.0, 3.0]], r"shape \(2, 2\)"),
             ([1, 2], [1.0, 2.0], r"list of shape \(2,\) is no table"),
             ([[1], [2]], [1.0, 2.0], "X has 1 column"),
             ([(1, 2), (3, 4)], None, "X holds no ratings"),

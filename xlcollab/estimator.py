@@ -201,6 +201,8 @@ def _ratings(X: Any, y: Any, duplicates: str) -> Ratings:
     frame = _frame(X)
     user, item = _columns(frame)
     values = _rating_column(frame) if y is None else np.asarray(y)
+    if values.ndim == 2 and values.shape[1] == 1:  # a DataFrame of one column
+        values = values[:, 0]
     if values.ndim != 1 or len(values) != len(frame):
         raise RatingsError(f"X holds {len(frame)} pairs and y ratings of shape {values.shape}; there is one for each.")
     long = pd.DataFrame({"user": frame.iloc[:, user], "item": frame.iloc[:, item], "rating": values})

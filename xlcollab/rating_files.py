@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from xlcollab.errors import OptionError, RatingsError
+from xlcollab.errors import FileError, OptionError, RatingsError
 from xlcollab.labels import Label
 from xlcollab.ratings import Ratings
 
@@ -68,8 +68,9 @@ def read_ratings(
     """
     from xlcollab.reading.tables import read_table
 
+    path = _path(path)
     table = read_table(path, sheet=sheet, range=range, transpose=transpose, blanks=blanks)
-    ratings = Ratings.from_table(table, path=os.fspath(path), duplicates=duplicates)
+    ratings = Ratings.from_table(table, path=path, duplicates=duplicates)
     if user_names is None and item_names is None:
         return ratings
     return ratings.with_names(user_names=_names(user_names), item_names=_names(item_names))
@@ -90,8 +91,9 @@ def read_excel(
     from xlcollab.reading.crosstab import read_crosstab
     from xlcollab.xlsx.workbook import Workbook
 
+    path = _path(path)
     table = read_crosstab(Workbook.open(path), sheet=sheet, range=range, transpose=transpose, blanks=blanks)
-    ratings = Ratings.from_table(table, path=os.fspath(path), duplicates=duplicates)
+    ratings = Ratings.from_table(table, path=path, duplicates=duplicates)
     return ratings.with_names(user_names=_names(user_names), item_names=_names(item_names))
 
 
@@ -150,3 +152,12 @@ def _crosstab_rows(ratings: Ratings) -> Iterator[list[float | None]]:
         for item, value in zip(ratings.item_idx[here].tolist(), ratings.values[here].tolist(), strict=True):
             row[item] = value
         yield row
+
+
+def _path(path: str | os.PathLike[str]) -> str:
+    if not isinstance(path, str | os.PathLike):
+        raise FileError(
+            f"A {type(path).__name__} is no path. DataFrames and rows go to xlcollab.fit or Ratings.from_frame as they "
+            "are; what is open as a file goes through pandas first."
+        )
+    return os.fspath(path)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from xlcollab.errors import OptionError
-from xlcollab.evaluation import ByTime, ByUser, GivenSplits, KFold, LeaveOneOut, ShuffleSplit
+from xlcollab.errors import OptionError, RatingsError
+from xlcollab.evaluation import ByTime, ByUser, GivenSplits, KFold, LeaveOneOut, ShuffleSplit, compare
 from xlcollab.evaluation.splits import as_splits
 from xlcollab.ratings import Ratings
 
@@ -221,6 +221,51 @@ def test_what_cannot_be_is_refused(splits, words, planted):
 def test_one_rating_cannot_be_left_out():
     with pytest.raises(OptionError, match="two at the least"):
         list(LeaveOneOut().split(Ratings.from_arrays([1], [1], [1])))
+
+
+class TestSplittersOfScikitLearn:
+    def test_are_taken_as_they_are(self, planted):
+        model_selection = pytest.importorskip("sklearn.model_selection")
+        splitter = model_selection.KFold(4, shuffle=True, random_state=1)
+        pairs = list(as_splits(splitter, otherwise=ByTime()).split(planted))
+        expected = list(splitter.split(np.arange(len(planted))))
+        assert len(pairs) == 4
+        for (train, valid), (train_idx, valid_idx) in zip(pairs, expected, strict=True):
+            assert cells(train) == cells(planted.select(train_idx))
+            assert cells(valid) == cells(planted.select(valid_idx))
+            assert (valid.users, valid.items) == (planted.users, planted.items)
+
+    def test_groups_are_the_users(self, planted):
+        model_selection = pytest.importorskip("sklearn.model_selection")
+        for train, valid in as_splits(model_selection.GroupKFold(3), otherwise=ByTime()).split(planted):
+            assert not set(train.user_idx) & set(valid.user_idx)
+
+    def test_compare_takes_them(self, planted):
+        model_selection = pytest.importorskip("sklearn.model_selection")
+        table = compare(planted, ["als"], splits=model_selection.ShuffleSplit(2, test_size=0.3, random_state=1))
+        assert table["splits"].tolist() == [2]
+
+    def test_one_that_trains_on_what_it_holds_out_is_refused(self, planted):
+        class Overlapping:
+            def split(self, X, y, groups):
+                yield np.arange(len(X)), np.arange(50)
+
+            def get_n_splits(self):
+                return 1
+
+        with pytest.raises(RatingsError, match="50 of 50 held-out ratings are training ratings too"):
+            compare(planted, ["als"], splits=Overlapping())
+
+    def test_a_part_without_ratings_is_refused(self, planted):
+        class AllForTraining:
+            def split(self, X, y, groups):
+                yield np.arange(len(X)), np.zeros(0, dtype=int)
+
+            def get_n_splits(self):
+                return 1
+
+        with pytest.raises(OptionError, match="leaves a part of the ratings empty"):
+            list(as_splits(AllForTraining(), otherwise=ByTime()).split(planted))
 
 
 def test_a_number_stands_for_so_many_folds():

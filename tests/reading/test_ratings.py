@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlcollab.errors import CellValueError, DuplicateError, OptionError, RatingsError
+from xlcollab.errors import CellValueError, DuplicateError, FileError, OptionError, RatingsError
 from xlcollab.rating_files import as_ratings, read_excel, read_ratings
 from xlcollab.ratings import Ratings
 from xlcollab.reading.crosstab import find_crosstabs
@@ -337,3 +338,10 @@ def test_counts_mask_and_dense_agree_and_order_does_not_matter(pairs, dice):
     turned = Ratings.from_arrays([users[t] for t in order], [items[t] for t in order], [values[t] for t in order])
     assert turned.equals(ratings)
     assert np.array_equal(turned.dense(), ratings.dense(), equal_nan=True)
+
+
+@pytest.mark.parametrize("read", [read_ratings, read_excel])
+@pytest.mark.parametrize("what", [pd.DataFrame({"user": [1], "item": [2], "rating": [3]}), io.StringIO("1,2,3"), None])
+def test_what_is_no_path_is_refused_with_the_way_out(read, what):
+    with pytest.raises(FileError, match=r"is no path\. DataFrames and rows go to xlcollab\.fit"):
+        read(what)

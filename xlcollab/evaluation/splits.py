@@ -11,6 +11,7 @@ here              holds out                                              known e
 ``valid_pct=1``   all ratings of the users of each part: new users       scikit-learn: GroupKFold
 `ByTime`          the latest of all ratings, or those since a moment     LensKit: split_global_time
 `GivenSplits`     what the caller gives, files (u1.base, u1.test) too    Surprise: PredefinedKFold
+`PositionSplits`  what a splitter of scikit-learn does, taken as it is   scikit-learn: anything with ``get_n_splits``
 ================  =====================================================  =============================================
 
 Both parts of a pair know the same labels, in the same places, so that positions mean the same in both; only those of
@@ -21,6 +22,7 @@ seed gives the same pairs. A part that would be empty is an `OptionError`.
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
@@ -40,6 +42,7 @@ __all__ = [
     "KFold",
     "LeaveOneOut",
     "Pair",
+    "PositionSplits",
     "ShuffleSplit",
     "Splits",
     "as_splits",
@@ -212,10 +215,31 @@ class GivenSplits:
             yield _aligned(as_ratings(train), as_ratings(valid))
 
 
+@dataclass(frozen=True)
+class PositionSplits:
+    """A scikit-learn ``splitter``, which deals in positions: of X the pairs, of y the ratings, of groups the users."""
+
+    splitter: Any
+
+    def split(self, ratings: Ratings) -> Iterator[Pair]:
+        """`Splits.split`; both parts are in the order of ``ratings``, and what is in neither takes no part."""
+        X = np.column_stack([ratings.user_idx, ratings.item_idx])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The groups parameter is ignored")
+            pairs = list(self.splitter.split(X, ratings.values, ratings.user_idx))
+        for parts in pairs:
+            train, valid = (ratings.select(np.isin(np.arange(len(ratings)), part)) for part in parts)
+            if not (len(train) and len(valid)):
+                raise OptionError(f"{self.splitter!r} leaves a part of the ratings empty; choose another split.")
+            yield train, valid
+
+
 def as_splits(splits: Splits | int | None, *, otherwise: Splits, seed: int = 0) -> Splits:
-    """Splits from what people pass: splits, or a number of folds."""
+    """Splits from what people pass: splits, a splitter of scikit-learn, or a number of folds."""
     if splits is None:
         return otherwise
+    if hasattr(splits, "get_n_splits"):
+        return PositionSplits(splits)
     if isinstance(splits, str) or not (isinstance(splits, int | np.integer) or hasattr(splits, "split")):
         raise OptionError(f"splits is {splits!r}; it is a number of folds, or a way to split such as KFold(5).")
     return KFold(int(splits), seed) if isinstance(splits, int | np.integer) else splits
