@@ -137,6 +137,14 @@ class TestHoldingOut:
         with pytest.raises(RatingsError, match="41 of 41 held-out ratings are training ratings too"):
             fit(lesson_ratings, solver="scipy", valid=valid)
 
+    @pytest.mark.parametrize(
+        ("users", "items", "named"), [(str, int, "user '293' is 293"), (int, str, "item '49' is 49")]
+    )
+    def test_labels_of_another_type_are_refused(self, lesson_ratings, users, items, named):
+        valid = Ratings.from_arrays([users(293), users(7)], [items(49), items(57)], [4.0, 3.0])
+        with pytest.raises(RatingsError, match=f"Held-out {named} in the training ratings.*the same type"):
+            fit(lesson_ratings, solver="als", valid=valid)
+
     def test_others_labels_are_matched_and_unknown_ones_predicted_as_the_average(self, lesson_ratings):
         valid = Ratings.from_arrays([293, 546, 10**6], [49, 27, 27], [4.0, 3.0, 2.0])
         made = fit(lesson_ratings, Model(2, biased=True), solver="scipy", penalty=3.0, valid=valid)

@@ -154,7 +154,12 @@ def refuse_start(start: Fit | None, valid: Ratings) -> None:
 
 
 def refuse_shared(train: Ratings, valid: Ratings) -> None:
-    """Refuse pairs of user and item that stand in both parts: their ratings would be known beforehand."""
+    """Refuse pairs of user and item that stand in both parts: their ratings would be known beforehand.
+
+    So are labels that are numbers in one part and texts in the other, by which no pair would be found.
+    """
+    _refuse_other_types("user", train.users, valid.users)
+    _refuse_other_types("item", train.items, valid.items)
     shared = train.holds(valid)
     if shared.any():
         at = int(np.argmax(shared))
@@ -163,6 +168,19 @@ def refuse_shared(train: Ratings, valid: Ratings) -> None:
             f"{np.count_nonzero(shared)} of {len(valid)} held-out ratings are training ratings too, that of user"
             f" {user!r} for item {item!r} first. Leave them out of one of the two."
         )
+
+
+def _refuse_other_types(kind: str, known: Sequence[Label], held_out: Sequence[Label]) -> None:
+    if known is held_out or not set(known).isdisjoint(held_out):  # two parts of the same ratings share their labels
+        return
+    by_text = {str(label): label for label in known}
+    for label in held_out:
+        same = by_text.get(str(label))
+        if same is not None:
+            raise RatingsError(
+                f"Held-out {kind} {label!r} is {same!r} in the training ratings, and no other {kind} of the held-out"
+                f" ratings is known there. Give the {kind}s of both the same type, numbers or texts."
+            )
 
 
 def _start(start: Fit, method: Solver, model: Model, ratings: Ratings) -> Factors:
