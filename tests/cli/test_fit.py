@@ -113,6 +113,12 @@ def test_a_missing_file_is_named(run, tmp_path):
     assert "nothing.xlsx" in result.stderr
 
 
+def test_the_quality_reaches_the_solver(run, lesson):
+    good, best = (run("fit", lesson, "--solver", "bayes", "--quality", quality) for quality in ("good", "best"))
+    assert "draws" not in good.stdout
+    assert "distilled from 100 draws" in best.stdout
+
+
 def test_cuda_asked_for_and_missing_is_an_error(run, lesson):
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
