@@ -41,6 +41,11 @@ class TestFit:
     def test_takes_ratings_in_one_column_of_a_table(self, made, frame):
         again = MatrixFactorization(**LINEAR).fit(frame[["user", "item"]], frame[["rating"]])
         np.testing.assert_array_equal(again.predict(frame[["user", "item"]]), made.predict(frame[["user", "item"]]))
+        assert again.score(frame[["user", "item"]], frame[["rating"]]) == made.score(
+            frame[["user", "item"]], frame["rating"]
+        )
+        with pytest.raises(RatingsError, match=r"206 pairs and y ratings of shape \(205,\)"):
+            made.score(frame[["user", "item"]], frame["rating"][1:])
 
     def test_takes_pairs_in_any_form(self, made, frame):
         X, y = frame[["user", "item"]], frame["rating"]

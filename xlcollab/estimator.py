@@ -165,8 +165,9 @@ class MatrixFactorization:
 
     def score(self, X: Table, y: Any) -> float:
         """R² = 1 − Σ(r − r̂)² / Σ(r − r̄)², as of every regressor in scikit-learn: 1 is perfect, 0 the mean of ``y``."""
-        actual = np.asarray(y, dtype=np.float64)
-        left, all_there_is = np.sum((actual - self.predict(X)) ** 2), np.sum((actual - actual.mean()) ** 2)
+        predicted = self.predict(X)
+        actual = _one_each(y, len(predicted)).astype(np.float64)
+        left, all_there_is = np.sum((actual - predicted) ** 2), np.sum((actual - actual.mean()) ** 2)
         return float(1.0 - left / all_there_is) if all_there_is else float("nan")
 
     def test(self, X: Table | Ratings) -> list[Prediction]:
@@ -200,13 +201,19 @@ def _ratings(X: Any, y: Any, duplicates: str) -> Ratings:
         return as_ratings(X, duplicates=duplicates)
     frame = _frame(X)
     user, item = _columns(frame)
-    values = _rating_column(frame) if y is None else np.asarray(y)
-    if values.ndim == 2 and values.shape[1] == 1:  # a DataFrame of one column
-        values = values[:, 0]
-    if values.ndim != 1 or len(values) != len(frame):
-        raise RatingsError(f"X holds {len(frame)} pairs and y ratings of shape {values.shape}; there is one for each.")
+    values = _rating_column(frame) if y is None else _one_each(y, len(frame))
     long = pd.DataFrame({"user": frame.iloc[:, user], "item": frame.iloc[:, item], "rating": values})
     return Ratings.from_frame(long, duplicates=duplicates)
+
+
+def _one_each(y: Any, count: int) -> npt.NDArray[Any]:
+    """Ratings (N,) for N pairs, from a sequence or a table of one column."""
+    values = np.asarray(y)
+    if values.shape == (count, 1):
+        values = values[:, 0]
+    if values.shape != (count,):
+        raise RatingsError(f"X holds {count} pairs and y ratings of shape {values.shape}; there is one for each.")
+    return values
 
 
 def _frame(X: Table) -> pd.DataFrame:

@@ -158,8 +158,7 @@ def refuse_shared(train: Ratings, valid: Ratings) -> None:
 
     So are labels that are numbers in one part and texts in the other, by which no pair would be found.
     """
-    _refuse_other_types("user", train.users, valid.users)
-    _refuse_other_types("item", train.items, valid.items)
+    refuse_other_types(train, valid)
     shared = train.holds(valid)
     if shared.any():
         at = int(np.argmax(shared))
@@ -170,17 +169,19 @@ def refuse_shared(train: Ratings, valid: Ratings) -> None:
         )
 
 
-def _refuse_other_types(kind: str, known: Sequence[Label], held_out: Sequence[Label]) -> None:
-    if known is held_out or not set(known).isdisjoint(held_out):  # two parts of the same ratings share their labels
-        return
-    by_text = {str(label): label for label in known}
-    for label in held_out:
-        same = by_text.get(str(label))
-        if same is not None:
-            raise RatingsError(
-                f"Held-out {kind} {label!r} is {same!r} in the training ratings, and no other {kind} of the held-out"
-                f" ratings is known there. Give the {kind}s of both the same type, numbers or texts."
-            )
+def refuse_other_types(train: Ratings, valid: Ratings) -> None:
+    """Refuse held-out users or items none of which is known, where some would be if texts and numbers were the same."""
+    for kind, known, held_out in (("user", train.users, valid.users), ("item", train.items, valid.items)):
+        if known is held_out or not set(known).isdisjoint(held_out):  # parts of the same ratings share their labels
+            continue
+        by_text = {str(label): label for label in known}
+        for label in held_out:
+            same = by_text.get(str(label))
+            if same is not None:
+                raise RatingsError(
+                    f"Held-out {kind} {label!r} is {same!r} in the training ratings, and no other {kind} of the"
+                    f" held-out ratings is known there. Give the {kind}s of both the same type, numbers or texts."
+                )
 
 
 def _start(start: Fit, method: Solver, model: Model, ratings: Ratings) -> Factors:

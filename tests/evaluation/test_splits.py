@@ -197,6 +197,11 @@ class TestGivenSplits:
         assert (other.users, other.items) == ((1, 2, 0, 3), ("a", "b", "c"))
         assert cells(other) == {(3, 1, 1.0), (1, 2, 2.0), (2, 0, 5.0)}
 
+    def test_labels_of_another_type_are_refused(self, planted):
+        texts = planted.to_frame().astype({planted.to_frame().columns[0]: str})
+        with pytest.raises(RatingsError, match="Held-out user '.*' is .* in the training ratings"):
+            list(GivenSplits((planted, texts[:50])).split())
+
     def test_without_pairs_is_refused(self):
         with pytest.raises(OptionError, match="pairs of ratings"):
             GivenSplits()
@@ -239,6 +244,23 @@ class TestSplittersOfScikitLearn:
         model_selection = pytest.importorskip("sklearn.model_selection")
         for train, valid in as_splits(model_selection.GroupKFold(3), otherwise=ByTime()).split(planted):
             assert not set(train.user_idx) & set(valid.user_idx)
+
+    def test_parts_may_be_masks(self, planted):
+        class Half:
+            def split(self, X, y, groups):
+                yield np.arange(len(X)) % 2 == 0, np.arange(len(X)) % 2 == 1
+
+            def get_n_splits(self):
+                return 1
+
+        ((train, valid),) = as_splits(Half(), otherwise=ByTime()).split(planted)
+        assert cells(train) == cells(planted.select(np.arange(len(planted)) % 2 == 0))
+        assert cells(train) | cells(valid) == cells(planted)
+
+    def test_are_asked_for_one_pair_at_a_time(self, planted):
+        model_selection = pytest.importorskip("sklearn.model_selection")
+        _, valid = next(iter(as_splits(model_selection.LeavePOut(2), otherwise=ByTime()).split(planted)))
+        assert len(valid) == 2
 
     def test_compare_takes_them(self, planted):
         model_selection = pytest.importorskip("sklearn.model_selection")

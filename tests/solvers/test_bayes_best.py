@@ -96,6 +96,28 @@ def test_best_says_how_well_it_predicts_before_anyone_looks(fits: tuple[Fit, Fit
     assert best.records[-1]["left_out_rmse"] == pytest.approx(best.valid_rmse, rel=0.06)
 
 
+@pytest.mark.parametrize("n_factors", [0, 1])
+def test_what_best_says_is_of_the_model_that_it_gives(n_factors: int) -> None:
+    """Not of more factors than were asked for: those would explain what the model leaves as error."""
+    train, rest = planted(m=15, n=12, rank=3)
+    made = fit(train, valid=rest, n_factors=n_factors, quality="best")
+    assert made.rmse < made.records[-1]["left_out_rmse"] < 1.15 * made.valid_rmse
+
+
+@pytest.mark.filterwarnings("ignore::xlcollab.errors.UnratedLabelWarning")
+@pytest.mark.parametrize(("size", "filled"), [(40, 0.03), (60, 0.05), (150, 0.02)])
+def test_where_ratings_are_few_best_promises_no_more_than_good(size: int, filled: float) -> None:
+    g = np.random.default_rng(0)
+    table = 3 + 0.4 * g.normal(size=(size, 1)) + 0.4 * g.normal(size=size) + 0.9 * g.normal(size=(size, size))
+    cells = g.random((size, size)) < filled
+    train = Ratings(tuple(range(size)), tuple(range(size)), *np.nonzero(cells), table[cells])
+    user_idx, item_idx = np.nonzero(~cells)
+    rest = replace(train, user_idx=user_idx, item_idx=item_idx, values=table[~cells])
+    good, best = (fit(train, valid=rest, quality=quality) for quality in ("good", "best"))
+    assert best.records[-1]["left_out_rmse"] > 0.97 * good.records[-1]["left_out_rmse"]
+    assert best.valid_rmse < 1.02 * good.valid_rmse
+
+
 def test_best_folds_in_and_is_saved(fits: tuple[Fit, Fit, Ratings], tmp_path: Path) -> None:
     _, best, _ = fits
     best.save(tmp_path / "best.xlc")
@@ -118,7 +140,7 @@ def test_where_one_fit_finds_no_factor_worth_its_place_draws_average_over_having
     assert good.model.n_factors == 0
     assert 0 < best.model.n_factors < 14
     between = best.predict_matrix() - good.predict_matrix()
-    assert 0.05 < np.sqrt(np.mean(between**2)) < 0.3
+    assert 0.005 < np.sqrt(np.mean(between**2)) < 0.3
     assert fit(lesson_ratings, quality="best", n_factors=0).model.n_factors == 0
 
 
@@ -227,9 +249,11 @@ def test_standard_deviations_are_drawn_from_their_posterior() -> None:
 def test_the_first_draw_leaves_the_posterior_alone() -> None:
     made = posterior()
     before = made.users.mean.copy(), made.users.covariance.copy(), made.precision
-    state = sampling.first_draw(made)
+    state = sampling.first_draw(made, 12)
     sampling.draw(state)
-    assert state.n_factors == min(2 + sampling.EXTRA, 14)
+    assert state.n_factors == 2 + made.observations.n_ratings // (20 + 15)
+    assert sampling.first_draw(made, 3).n_factors == 5
+    assert sampling.first_draw(made, 0).n_factors == 2
     np.testing.assert_array_equal(made.users.mean, before[0])
     np.testing.assert_array_equal(made.users.covariance, before[1])
     assert made.precision == before[2]

@@ -99,7 +99,7 @@ def model_flags(command: F) -> F:
         click.option("--y-range", nargs=2, type=float, metavar="LO HI", help="Squeeze predictions into LO … HI."),
         click.option("--seed", type=int, default=42, show_default=True, help="Same seed, same result."),
         click.option("--restarts", type=click.IntRange(1), metavar="N", help="Random starts (scipy; torch if named)."),
-        click.option("--quality", type=click.Choice(["good", "best"]), help="best: slower, errs a little less (bayes)."),
+        click.option("--quality", type=click.Choice(["good", "best"]), help="best: slower, errs less (bayes)."),
         click.option("--penalty", type=_penalty, metavar="L2|auto", help="L2 penalty, or auto (scipy, als)."),
         click.option("--epochs", type=click.IntRange(1), metavar="N", help="Passes over the ratings (torch)."),
         click.option("--lr", type=click.FloatRange(0, min_open=True), metavar="RATE", help="Learning rate (torch)."),

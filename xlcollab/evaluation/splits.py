@@ -24,6 +24,7 @@ from __future__ import annotations
 import datetime as dt
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
 
@@ -31,6 +32,7 @@ import numpy as np
 
 from xlcollab.arrays import BoolArray, IndexArray, IntArray
 from xlcollab.errors import OptionError
+from xlcollab.fitting import refuse_other_types
 from xlcollab.rating_files import as_ratings
 from xlcollab.ratings import Label, Ratings
 from xlcollab.settings import whole_number
@@ -224,11 +226,14 @@ class PositionSplits:
     def split(self, ratings: Ratings) -> Iterator[Pair]:
         """`Splits.split`; both parts are in the order of ``ratings``, and what is in neither takes no part."""
         X = np.column_stack([ratings.user_idx, ratings.item_idx])
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The groups parameter is ignored")
-            pairs = list(self.splitter.split(X, ratings.values, ratings.user_idx))
-        for parts in pairs:
-            train, valid = (ratings.select(np.isin(np.arange(len(ratings)), part)) for part in parts)
+        with _groups_ignored():
+            pairs = iter(self.splitter.split(X, ratings.values, ratings.user_idx))
+        while True:
+            with _groups_ignored():
+                parts = next(pairs, None)
+            if parts is None:
+                return
+            train, valid = (ratings.select(_positions(part, len(ratings))) for part in parts)
             if not (len(train) and len(valid)):
                 raise OptionError(f"{self.splitter!r} leaves a part of the ratings empty; choose another split.")
             yield train, valid
@@ -245,8 +250,24 @@ def as_splits(splits: Splits | int | None, *, otherwise: Splits, seed: int = 0) 
     return KFold(int(splits), seed) if isinstance(splits, int | np.integer) else splits
 
 
+@contextmanager
+def _groups_ignored() -> Iterator[None]:
+    """Without the warning of splitters that have no use for groups."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The groups parameter is ignored")
+        yield
+
+
+def _positions(part: Any, count: int) -> BoolArray:
+    """Which of ``count`` ratings belong to a part, given by positions or by a mask."""
+    chosen = np.zeros(count, dtype=bool)
+    chosen[np.asarray(part)] = True
+    return chosen
+
+
 def _aligned(train: Ratings, valid: Ratings) -> Pair:
     """The pair with ``valid`` counted in the labels of ``train``, those that are new behind the known ones."""
+    refuse_other_types(train, valid)
     users, user_idx = _extended(train.users, valid.users, train.user_position(valid.users))
     items, item_idx = _extended(train.items, valid.items, train.item_position(valid.items))
     return train, replace(

@@ -34,7 +34,9 @@ from xlcollab.solvers.bayes.watch import Watch
 
 __all__ = ["draw", "first_draw", "sample"]
 
-EXTRA = 12  # factors more than the variational fit has: averaging over draws keeps them from overfitting
+# Factors more than the variational fit chose: so many, but no more than there are ratings for each user and item. The
+# mean of draws does not overfit by them, but would follow the prior where there are more factors than ratings.
+EXTRA = 12
 BURN, DRAWS = 20, 100
 REPORT = 10  # draws between reports
 
@@ -45,7 +47,8 @@ def sample(posterior: Posterior, watch: Watch, rank: int, *, at_most: bool) -> t
     Either errs in a way of its own: the variational fit leaves dependence out, the mean of draws has some noise left.
     Comes with the leave-one-out residuals of that mean. Where the caller stops, the answer is of the draws so far.
     """
-    state, average, judged = first_draw(posterior), Average(), LeftOutOfDraws(watch.sample)
+    state = first_draw(posterior, EXTRA if at_most else 0)
+    average, judged = Average(), LeftOutOfDraws(watch.sample)
     best, left_out = posterior, watch.left_out(posterior)
     fitted = split(posterior.users.mean, posterior.items.mean), left_out
     watch.task = "sampling"
@@ -77,11 +80,11 @@ def _mean(one: LeftOut, other: LeftOut) -> LeftOut:
     return LeftOut(0.5 * (one.residual + other.residual), other.sd)
 
 
-def first_draw(posterior: Posterior) -> Posterior:
-    """A state of the sampler: the posterior means, known exactly, and some more factors. The posterior stays."""
+def first_draw(posterior: Posterior, extra: int) -> Posterior:
+    """A state of the sampler: the posterior means, known exactly, and up to ``extra`` factors. The posterior stays."""
     state = snapshot(posterior)
-    d, n = state.users.n_rows, state.items.n_rows
-    extra = max(0, min(EXTRA, d - 1 - state.n_factors, n - 1 - state.n_factors))
+    d, n, k = state.users.n_rows, state.items.n_rows, state.n_factors
+    extra = max(0, min(extra, state.observations.n_ratings // (d + n), d - 1 - k, n - 1 - k))
     add_factors(state, state.rng.normal(0.0, 0.3, (d, extra)))
     for side in (state.users, state.items):
         side.covariance[:] = 0.0
