@@ -303,6 +303,18 @@ def test_an_empty_row_with_more_ratings_below_is_refused_and_the_range_is_the_wa
     assert read_from([*SMALL, GAP, *MORE], range="A1:D4").users == (14, 29, 72)
 
 
+@pytest.mark.parametrize(
+    ("more", "blanks"),
+    [
+        pytest.param([[81, 4, 0, 5], [90, 5, 3, 0]], (0,), id="a number that marks no rating"),
+        pytest.param([[81, 2.5, 4, None], [90, 5, None, 3.5]], (), id="half stars"),
+    ],
+)
+def test_ratings_of_other_values_are_more_of_the_table_too(read_from, more, blanks):
+    with pytest.raises(RatingsError, match="row of Ratings!A5 is empty"):
+        read_from([*SMALL, GAP, *more], blanks=blanks)
+
+
 def test_so_is_an_empty_column_with_more_ratings_beside_it(read_from):
     rows = [[*SMALL[0], None, 72, 79, 89], *([*row, None, 4, 3, 5] for row in SMALL[1:])]
     with pytest.raises(RatingsError, match=r"column of Ratings!E1 is empty, .* Ratings!F1 on .*Delete .*--range"):
@@ -319,7 +331,7 @@ def test_so_is_an_empty_column_with_more_ratings_beside_it(read_from):
         pytest.param([["n", 2, 2, 3]], id="one row of another kind"),
         pytest.param([[81, 4, 5, None]], id="one row alone may be anything"),
         pytest.param([[81, 17, 5, None], [90, 5, 23, 3]], id="numbers that are no ratings here"),
-        pytest.param([["mean", 4, 5, 3], ["count", 2, 2, 3]], id="totals"),
+        pytest.param([[81, 2, None, None], [90, None, None, 3]], id="hardly filled"),
         pytest.param([["Anna", 4, 5, 3], ["Bob", 5, 5, 3]], id="texts below numbers"),
         pytest.param([[14, 4, 5, 3], [29, 5, 5, 3]], id="the same users again"),
         pytest.param([[None, 27, 49, 57], [81, 4, 5, None], [90, 5, None, 3]], id="another table with a header"),
@@ -328,6 +340,28 @@ def test_so_is_an_empty_column_with_more_ratings_beside_it(read_from):
 )
 def test_what_is_not_more_of_the_table_may_stand_below_it(read_from, below):
     assert read_from([*SMALL, GAP, *below]).users == (14, 29, 72)
+
+
+NAMED = [["userId", "Heat", "Jaws", "Up"], ["Ann", 3, 5, 1], ["Bob", 4, None, 5], ["Cleo", None, 4, 3]]
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        pytest.param([["mean", 4, 5, 3], ["count", 2, 2, 3]], id="totals"),
+        pytest.param([["Min", 3, 4, 1], ["Max", 4, 5, 5]], id="extremes"),
+        pytest.param([["dislike", 1], ["like", 5]], id="a legend"),
+        pytest.param([["Comedy", None, 1, 1], ["Drama", 1, None, 1]], id="genres"),
+    ],
+)
+def test_nor_is_what_people_write_below_names(read_from, below):
+    assert read_from([*NAMED, GAP, *below]).users == ("Ann", "Bob", "Cleo")
+
+
+def test_what_else_is_known_of_users_may_stand_beside_the_table(read_from):
+    beside = [["Group", "Visits"], [1, 3], [2, 2], [1, 5]]
+    rows = [[*row, None, *more] for row, more in zip(NAMED, beside, strict=True)]
+    assert read_from(rows).items == ("Heat", "Jaws", "Up")
 
 
 @pytest.mark.parametrize("label", ["#REF!", True])

@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from xlcollab.errors import RatingsError
 from xlcollab.labels import is_header_word, is_total_word
@@ -33,6 +33,7 @@ _MOST_RUNS: Final = 8  # tables side by side: a row with more gaps is no header,
 _LEAST_SURE: Final = 3  # lines each way of a table that is told of though it cannot be read
 _MOST_MARKERS: Final = 3  # different texts in it, or more where many numbers are
 _SEVERAL_LABELS: Final = re.compile(LABELS.pattern.replace(b"+", b"{2,}"))
+_EXTREMES: Final = frozenset(("min", "max", "minimum", "maximum", "lowest", "highest", "mode", "std", "stdev", "sd"))
 _ADDRESS: Final = re.compile(r"(?:.+!)?\$[A-Z]{1,3}\$\d+(?::\$[A-Z]{1,3}\$\d+)?")
 
 
@@ -327,47 +328,61 @@ def _empty_label(
 def _cut_off(grid: Grid, layout: CrosstabLayout) -> RatingsError | None:
     """The error for an empty row with more ratings below it, or an empty column with more of them to its right.
 
-    Two lines of them at least, since one may be a summary; and no header, which begins another table.
+    Rows from two on, columns from three: fewer may be a summary, or what else is known of the users.
     """
     below, beside = layout.bottom + 1, layout.right + 1
     if below + 2 < len(grid.kinds) and not _filled(grid.kinds[below], layout.left, layout.right):
-        lines = ((row, layout.left, [(row, col) for col in layout.cols]) for row in range(below + 1, len(grid.kinds)))
-        more = _more_of_it(grid, layout, [(row, layout.left) for row in layout.rows], lines)
-        if more is not None:
-            return _empty_line(grid, "row", (below, layout.left), more)
-    if beside + 2 < grid.width and not _filled(grid.column_kinds(beside), layout.top, layout.bottom):
-        lines = ((layout.top, col, [(row, col) for row in layout.rows]) for col in range(beside + 1, grid.width))
-        more = _more_of_it(grid, layout, [(layout.top, col) for col in layout.cols], lines)
-        if more is not None:
-            return _empty_line(grid, "column", (layout.top, beside), more)
+        rows = [_Line((row, layout.left), [(row, col) for col in layout.cols]) for row in (below + 1, below + 2)]
+        if _go_on(grid, layout, [(row, layout.left) for row in layout.rows], rows):
+            return _empty_line(grid, "row", (below, layout.left), rows[0].label)
+    if beside + 3 < grid.width and not _filled(grid.column_kinds(beside), layout.top, layout.bottom):
+        cols = [_Line((layout.top, beside + at), [(row, beside + at) for row in layout.rows]) for at in (1, 2, 3)]
+        if _go_on(grid, layout, [(layout.top, col) for col in layout.cols], cols):
+            return _empty_line(grid, "column", (layout.top, beside), cols[0].label)
     return None
+
+
+class _Line(NamedTuple):
+    """A row or column that may belong to a crosstab: where its label stands, and its cells."""
+
+    label: tuple[int, int]
+    cells: list[tuple[int, int]]
 
 
 def _filled(kinds: bytes, first: int, last: int) -> bool:
     return kinds.count(BLANK, first, last + 1) <= last - first
 
 
-def _more_of_it(
-    grid: Grid,
-    layout: CrosstabLayout,
-    labels: list[tuple[int, int]],
-    lines: Iterator[tuple[int, int, list[tuple[int, int]]]],
-) -> tuple[int, int] | None:
-    """Where the lines (row and column of the label, the cells) begin, if the first two are like those with ``labels``.
+def _go_on(grid: Grid, layout: CrosstabLayout, labels: list[tuple[int, int]], lines: list[_Line]) -> bool:
+    """Whether lines are like those of a crosstab with these labels.
 
-    That is with new labels of the same kind, and nothing but blanks and numbers that stand among the ratings.
+    Their own labels are new ones of the same kind, and their cells about as full, with numbers that differ and could be
+    its ratings, whole ones where these are whole.
     """
     known, kinds = {grid.value(*at) for at in labels}, {grid.kinds[row][col] for row, col in labels}
-    rated = {value for row in layout.rows for value in grid.ratings(row, layout.cols)}
-    begin = None
-    for row, col, cells in islice(lines, 2):
-        label, filled = grid.value(row, col), [at for at in cells if grid.kinds[at[0]][at[1]] != BLANK]
-        alike = {grid.kinds[row][col]} == kinds and label not in known and not is_total_word(label)
-        numbers = all(grid.kinds[at[0]][at[1]] == NUMBER for at in filled)
-        if not (alike and filled and numbers and rated.issuperset(grid.value(*at) for at in filled)):
-            return None
-        begin = begin or (row, col)
-    return begin
+    for (row, col), _ in lines:
+        label = grid.value(row, col)
+        if {grid.kinds[row][col]} != kinds or label in known or is_total_word(label) or _is_extreme(label):
+            return False
+    rated = [value for row in layout.rows for value in grid.ratings(row, layout.cols) if isinstance(value, int | float)]
+    if not rated:
+        return False
+    least, most, whole = min(rated), max(rated), all(float(value).is_integer() for value in rated)
+    found = []
+    for at in (at for line in lines for at in line.cells if grid.kinds[at[0]][at[1]] != BLANK):
+        value = grid.value(*at)
+        if grid.kinds[at[0]][at[1]] != NUMBER or not isinstance(value, int | float):
+            return False
+        if value not in grid.blanks.numbers:
+            if not least <= value <= most or (whole and not float(value).is_integer()):
+                return False
+            found.append(value)
+    return len(set(found)) > 1 and 2 * len(found) * len(labels) >= len(rated) * len(lines)
+
+
+def _is_extreme(label: CellValue) -> bool:
+    """Whether a text may head a summary. Where it may also be a name, as Max, it is taken for one in a table."""
+    return isinstance(label, str) and label.strip().casefold() in _EXTREMES
 
 
 def _empty_line(grid: Grid, line: str, empty: tuple[int, int], more: tuple[int, int]) -> RatingsError:
