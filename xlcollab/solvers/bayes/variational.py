@@ -55,9 +55,7 @@ FEATURE_SHAPE, FEATURE_RATE = 2.0, 1.0  # a₀, b₀: γ_r s_r² is about 2 befo
 # dense crosstabs of 10 to 40 users and items, drawn at random from MovieLens 100k, and on held-out parts of u1.base and
 # of the MovieLens sample, which want factors to vary less.
 PRIOR_ROWS, FACTOR_VARIANCE, BIAS_VARIANCE = 16.0, 0.05, 0.15
-LEAST_NOISE = (
-    1e-6  # variance of the noise, of the ratings' own: ratings without any are fitted until errors are rounding
-)
+LEAST_NOISE = 1e-6  # variance, in that of the ratings: below it, what is left of squared errors is rounding
 NOISE_SHAPES = (0.5, 1e4)  # α: from noise of every size to the same noise for all
 
 
