@@ -25,8 +25,6 @@ CELLS = 1 << 18  # … and the most ratings that it has, but for a single row
 # there are too few ratings in them to come back to any. From two tiles on, tables are in single precision: half as much
 # to fetch, and sums right to six digits, of which the noise of the ratings leaves two or three.
 TILE_COLUMNS, TILE_CELLS = 1024, 1 << 13
-
-
 TableArray = npt.NDArray[np.float32 | np.float64]
 
 
@@ -78,7 +76,7 @@ class Order:
 
     @property
     def table_type(self) -> type[np.float32 | np.float64]:
-        """Of the tables of the columns that `Block.total` reads."""
+        """The type of the tables that `Block.total` reads."""
         return np.float32 if self.values.shape[1] >= 2 * TILE_COLUMNS else np.float64
 
     @cached_property
