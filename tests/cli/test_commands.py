@@ -103,10 +103,8 @@ def test_a_saved_fit_predicts_as_it_did(run, lesson, tmp_path):
     saved = tmp_path / "model.xlc"
     assert run("fit", lesson, "--solver", "torch", "--save", saved).exit_code == 0
     answers = [
-        json.loads(run("predict", source, "--user", "293", "--item", "49", "--solver", "torch", "--json").stdout)[
-            "prediction"
-        ]
-        for source in (saved, lesson)
+        json.loads(run("predict", *source, "--user", "293", "--item", "49", "--json").stdout)["prediction"]
+        for source in ([saved], [lesson, "--solver", "torch"])
     ]
     assert answers[0] == pytest.approx(answers[1], abs=1e-12)
 

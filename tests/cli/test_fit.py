@@ -126,3 +126,20 @@ def test_cuda_asked_for_and_missing_is_an_error(run, lesson):
     result = run("fit", lesson, "--solver", "torch", "--device", "cuda", "--epochs", "1")
     assert result.exit_code == 1
     assert "CUDA" in result.stderr
+
+
+def test_a_flag_that_goes_with_none_of_the_named_solvers_is_refused(run, lesson):
+    for command, solvers, flag, rest in (
+        ("fit", ("scipy", "torch"), ("--quality", "best"), "scipy and torch: it is for bayes."),
+        ("fit", ("bayes",), ("--epochs", "3"), "bayes: it is for torch."),
+        ("evaluate", ("bayes",), ("--penalty", "2"), "bayes: it is for scipy, als."),
+        ("recommend", ("als",), ("--lr", "0.1"), "als: it is for torch."),
+    ):
+        result = run(command, lesson, *[word for name in solvers for word in ("--solver", name)], *flag)
+        assert result.exit_code == 2
+        assert f"{flag[0]} does nothing with {rest}" in result.stderr
+
+
+def test_a_flag_speaks_to_those_of_the_solvers_that_know_it(run, lesson):
+    result = run("fit", lesson, "--solver", "bayes", "--solver", "als", "--penalty", "2", "--json")
+    assert [fit["solver"] for fit in json.loads(result.stdout)["fits"]] == ["bayes", "als"]

@@ -45,6 +45,29 @@ def test_pairs_go_into_a_csv_with_the_mark(run, model, tmp_path):
     assert [row["known"] for row in rows] == ["True", "False"]
 
 
+@pytest.mark.parametrize(
+    "flag",
+    [
+        ("--solver", "als"),
+        ("-k", "3"),
+        ("--bias",),
+        ("--y-range", "1", "5"),
+        ("--seed", "1"),
+        ("--restarts", "2"),
+        ("--quality", "best"),
+        ("--penalty", "auto"),
+        ("--epochs", "3"),
+        ("--lr", "0.1"),
+        ("--device", "cpu"),
+    ],
+)
+def test_a_saved_fit_refuses_what_says_how_to_fit(run, model, flag):
+    for command in (("predict", model, "--user", "293", "--item", "49"), ("recommend", model), ("evaluate", model)):
+        result = run(*command, *flag)
+        assert result.exit_code == 2
+        assert f"model.xlc is a saved fit: {'--factors' if flag[0] == '-k' else flag[0]} does" in result.stderr
+
+
 def test_why_lists_the_ratings_that_move_a_prediction_most(run, model):
     arguments = ("predict", model, "--user", "293", "--item", "49", "--why", "3")
     because = json.loads(run(*arguments, "--json").stdout)["because"]

@@ -16,6 +16,7 @@ from xlcollab.cli.options import (
     pick,
     read,
     reading_flags,
+    refuse_model_flags,
     solver_settings,
 )
 from xlcollab.cli.output import echo_json, echo_table, named_errors, progress_bar
@@ -97,6 +98,7 @@ def evaluate(
     reading = pick(flags)
     held_out = None if test is None else read(test, reading)
     if is_saved_fit(train):
+        refuse_model_flags(train)
         _show([_of_saved_fit(train, held_out, count, relevant)], as_json=as_json)
         return
     ratings = read(train, reading)
@@ -105,7 +107,7 @@ def evaluate(
     with progress_bar(quiet) as on_progress:
         table = compare(
             ratings,
-            {name: {"solver": name, **solver_settings(name, flags)} for name in solvers},
+            {name: {"solver": name, **settings} for name, settings in solver_settings(solvers, flags).items()},
             splits=splits,
             n=count,
             relevant=relevant,

@@ -128,13 +128,12 @@ def _fit_all(ratings: Ratings, solvers: tuple[str, ...], flags: dict[str, Any], 
 
     model = {name: flags.pop(name) for name in ("n_factors", "biased", "y_range")}
     fits = []
-    for solver in solvers or PLAIN_SOLVERS:
-        settings = solver_settings(solver, flags)
+    for solver, settings in solver_settings(solvers or PLAIN_SOLVERS, flags).items():
         if not solvers and solver == "torch":
             settings.pop("restarts", None)  # torch would minimise without a penalty then
-        if solvers or solver != DEFAULT_SOLVER:
-            settings |= model  # unasked, the solver made for predicting chooses its model from the ratings
-        fits.append(fit(ratings, solver=solver, **common, **settings))
+        # unasked, the solver made for predicting chooses its model from the ratings
+        named = model if solvers or solver != DEFAULT_SOLVER else {}
+        fits.append(fit(ratings, solver=solver, **common, **named, **settings))
     return fits
 
 

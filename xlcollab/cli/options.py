@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from xlcollab.ratings import Label, Ratings
@@ -21,6 +22,7 @@ __all__ = [
     "pick",
     "read",
     "reading_flags",
+    "refuse_model_flags",
     "solver_settings",
     "writing_flags",
 ]
@@ -28,6 +30,8 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
+_HOW_TO_FIT = {"solver", "solvers", "n_factors", "biased", "y_range", "seed"}
+_HOW_TO_FIT |= {"restarts", "quality", "penalty", "epochs", "lr", "device"}
 
 
 class ReadFlags(TypedDict):
@@ -122,6 +126,15 @@ def json_flag(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
+def refuse_model_flags(saved: Path) -> None:
+    """Raise `click.UsageError` where a flag was typed that says how to fit, as ``saved`` is a fit already."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        typed = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if typed and option.name in _HOW_TO_FIT:
+            raise click.UsageError(f"{saved.name} is a saved fit: {option.opts[-1]} does nothing with it.")
+
+
 def pick(flags: dict[str, Any]) -> ReadFlags:
     """Take the reading flags out of a command's keywords."""
     return ReadFlags(
@@ -145,12 +158,21 @@ def read(path: Path, flags: ReadFlags, n_users: int | None = None, n_items: int 
     return ratings
 
 
-def solver_settings(solver: str, flags: dict[str, Any]) -> dict[str, Any]:
-    """Those of the given flags that ``solver`` has an option for: a flag speaks to each solver that knows it."""
-    from xlcollab.solvers import solver_options
+def solver_settings(solvers: Sequence[str], flags: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Those of the given flags that each solver has an option for: a flag speaks to each solver that knows it.
 
-    known = solver_options(solver)
-    return {name: value for name, value in flags.items() if value is not None and name in known}
+    Raises `click.UsageError` for a flag that goes with none of the solvers.
+    """
+    from xlcollab.solvers import SOLVERS, solver_options
+
+    given = {name: value for name, value in flags.items() if value is not None}
+    settings = {solver: {name: given[name] for name in solver_options(solver) if name in given} for solver in solvers}
+    for name in given:
+        if not any(name in known for known in settings.values()):
+            choices = [solver for solver in SOLVERS if name in solver_options(solver)]
+            named = " and ".join(solvers)
+            raise click.UsageError(f"--{name} does nothing with {named}: it is for {', '.join(choices)}.")
+    return settings
 
 
 def label(text: str, among: tuple[Label, ...]) -> Label:

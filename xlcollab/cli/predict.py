@@ -17,6 +17,7 @@ from xlcollab.cli.options import (
     pick,
     read,
     reading_flags,
+    refuse_model_flags,
     solver_settings,
     writing_flags,
 )
@@ -49,6 +50,7 @@ def _fit_of(source: Path, solver: str, seed: int, quiet: bool, flags: dict[str, 
 
     reading = pick(flags)
     if is_saved_fit(source):
+        refuse_model_flags(source)
         return load(source)
     model = {name: flags.pop(name) for name in ("n_factors", "biased", "y_range")}
     with progress_bar(quiet) as on_progress:
@@ -58,7 +60,7 @@ def _fit_of(source: Path, solver: str, seed: int, quiet: bool, flags: dict[str, 
             seed=seed,
             on_progress=on_progress,
             **model,
-            **solver_settings(solver, flags),
+            **solver_settings([solver], flags)[solver],
         )
 
 
