@@ -147,8 +147,10 @@ class TestPredict:
 
     def test_before_fit_says_so(self, frame):
         for method in ("predict", "known", "predict_interval", "test"):
-            with pytest.raises(FitError, match="has not been fitted yet. Call fit first"):
+            with pytest.raises(FitError, match="has not been fitted yet. Call fit first") as caught:
                 getattr(MatrixFactorization(), method)(frame)
+            assert isinstance(caught.value, ValueError)
+            assert isinstance(caught.value, AttributeError)
 
 
 class TestSurpriseHabits:

@@ -15,7 +15,8 @@
     ├── FitError                      ratings that this model or solver cannot be fitted to
     │   ├── OptionError                 a setting that does not exist or does not go with the others
     │   ├── DeviceError                 CUDA asked for and missing
-    │   └── NotConvergedError           exit code 3, only with ``strict``
+    │   ├── NotConvergedError           exit code 3, only with ``strict``
+    │   └── NotFittedError              an estimator asked before its ``fit``
     ├── UnknownLabelError             a user or item that the ratings do not hold
     ├── FormulaError                  a formula that cannot be compiled or does not give its cached value
     └── SolverModelError              a stored Solver model that is broken or not to be solved here
@@ -41,6 +42,7 @@ __all__ = [
     "FormulaError",
     "NoCrosstabError",
     "NotConvergedError",
+    "NotFittedError",
     "OptionError",
     "RatingsError",
     "SeveralCrosstabsError",
@@ -122,6 +124,10 @@ class NotConvergedError(FitError):
     """The fit did not converge, and ``strict`` was set."""
 
     exit_code = 3
+
+
+class NotFittedError(FitError, ValueError, AttributeError):
+    """An estimator was asked before its ``fit``: of the types that scikit-learn's error of this name has."""
 
 
 class UnknownLabelError(XlcollabError, KeyError):

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xlcollab.arrays import BoolArray, FloatArray
-from xlcollab.errors import FitError, OptionError, RatingsError
+from xlcollab.errors import NotFittedError, OptionError, RatingsError
 from xlcollab.fitting import Fit, fit
 from xlcollab.labels import Label, roles
 from xlcollab.rating_files import as_ratings
@@ -181,7 +181,7 @@ class MatrixFactorization:
     def _fitted(self) -> Fit:
         made: Fit | None = getattr(self, "fit_", None)
         if made is None:
-            raise FitError(f"This {type(self).__name__} has not been fitted yet. Call fit first.")
+            raise NotFittedError(f"This {type(self).__name__} has not been fitted yet. Call fit first.")
         return made
 
 

@@ -60,11 +60,11 @@ def read_ratings(
 ) -> Ratings:
     """Ratings from a file: .xlsx and .xlsm, .csv, .tsv and other text, MovieLens' u.data and ``::``, .parquet.
 
-    A workbook's crosstab or long table is found by itself. ``sheet`` says where to look, ``range`` which cells to take:
-    a reference ("B2:Q17", "Sheet!B2:Q17"), a defined name or a table, with the labels. ``transpose`` is for items down
-    the side, ``blanks`` for markers of "not rated" beside the empty cell (0, "n/a"). A pair that stands there twice is
-    a `DuplicateError` unless ``duplicates`` is 'last' or 'mean'. ``user_names`` and ``item_names`` are files of id and
-    name (`read_names`) or mappings.
+    Text may be packed by gzip. A workbook's crosstab or long table is found by itself. ``sheet`` says where to look,
+    ``range`` which cells to take: a reference ("B2:Q17", "Sheet!B2:Q17"), a defined name or a table, with the labels.
+    ``transpose`` is for items down the side, ``blanks`` for markers of "not rated" beside the empty cell (0, "n/a"). A
+    pair that stands there twice is a `DuplicateError` unless ``duplicates`` is 'last' or 'mean'. ``user_names`` and
+    ``item_names`` are files of id and name (`read_names`) or mappings.
     """
     from xlcollab.reading.tables import read_table
 

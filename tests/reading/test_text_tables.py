@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from xlcollab.errors import (
     CellValueError,
+    DamagedFileError,
     DuplicateError,
     FileError,
     NoCrosstabError,
@@ -104,6 +107,20 @@ def test_every_encoding_says_the_same(file_of, encoding):
     expected = {("Zoë", "Amélie"): 4.5, ("Jörg", "Amélie"): 3}
     assert facts(read_ratings(file_of(long, encoding=encoding))) == expected
     assert facts(read_ratings(file_of(wide, encoding=encoding))) == expected | {("Zoë", "Das Boot"): 2}
+
+
+@pytest.mark.parametrize("text", [LONG, WIDE, LONG + "".join(f"{u},31,3,1\n" for u in range(8, 30_000))])
+def test_what_gzip_has_packed_is_read_whatever_its_name(file_of, text):
+    plain = read_ratings(file_of(text))
+    for name in ("ratings.csv.gz", "packed"):
+        assert read_ratings(file_of(gzip.compress(text.encode()), name)).equals(plain)
+
+
+def test_a_damaged_gzip_file_is_refused_by_name(file_of):
+    packed = gzip.compress(LONG.encode())
+    for data in (packed[:-20], packed[:12] + b"\xff\xff" + packed[14:]):
+        with pytest.raises(DamagedFileError, match=r"ratings.csv.gz is a damaged gzip file"):
+            read_ratings(file_of(data, "ratings.csv.gz"))
 
 
 def test_a_letter_beyond_the_sample_that_is_no_utf_8_is_read_as_latin_1(file_of):

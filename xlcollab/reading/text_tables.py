@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from gzip import BadGzipFile, GzipFile
+from io import BufferedIOBase
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from xlcollab.errors import CellValueError, FileError, NoCrosstabError, RatingsError
+from xlcollab.errors import CellValueError, DamagedFileError, FileError, NoCrosstabError, RatingsError
 from xlcollab.labels import Label, is_header_word, is_plain_int, typed_labels
 from xlcollab.reading.crosstab import Crosstab, LongTable, table_of
 from xlcollab.reading.dialect import SAMPLE_BYTES, Dialect, lines_of, sniff
@@ -34,18 +38,28 @@ if TYPE_CHECKING:
 
 __all__ = ["TextGrid", "read_bytes", "read_text_table"]
 
+_GZIP: Final = b"\x1f\x8b"
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
-def read_bytes(path: Path, size: int = -1) -> bytes:
-    """The first bytes of a file, or all. Raises `FileError`."""
+@contextmanager
+def opened(path: Path) -> Iterator[BufferedIOBase]:
+    """A file's bytes, unpacked where gzip has packed them. Raises `FileError`, also for what is read from it."""
     try:
         with path.open("rb") as file:
-            return file.read(size)
+            yield GzipFile(fileobj=file) if file.peek(2).startswith(_GZIP) else file
     except FileNotFoundError as error:
         raise FileError(f"{path} does not exist.") from error
+    except (BadGzipFile, EOFError, zlib.error) as error:
+        raise DamagedFileError(f"{path} is a damaged gzip file: {error}") from error
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def read_bytes(path: Path, size: int = -1) -> bytes:
+    """The first bytes of a file, or all (`opened`)."""
+    with opened(path) as file:
+        return file.read(size)
 
 
 def read_text_table(path: Path, *, transpose: bool, blanks: Blanks) -> Crosstab | LongTable:
@@ -218,9 +232,11 @@ class _LongText:
         }
         try:
             try:
-                frame = pd.read_csv(self.path, encoding=dialect.encoding, **options)
+                with opened(self.path) as file:
+                    frame = pd.read_csv(file, encoding=dialect.encoding, **options)
             except UnicodeDecodeError:
-                frame = pd.read_csv(self.path, encoding="latin-1", **options)
+                with opened(self.path) as file:
+                    frame = pd.read_csv(file, encoding="latin-1", **options)
         except ValueError as error:  # pandas' own parser errors are ValueErrors too
             raise RatingsError(f"{self.path} cannot be read as a table: {error}") from error
         return pd.DataFrame({role: frame[col] for role, col in position.items()})
