@@ -172,6 +172,28 @@ def test_a_header_of_unknown_words_is_no_rating(file_of):
         (("1.5", "2.0"), ("1.5", "2.0")),
     ],
 )
+@pytest.mark.parametrize(
+    ("header", "order"),
+    [
+        ("Name,Film,Year,Rating", "uixr"),
+        ("Person,Rating,Film,Year", "urix"),
+        ("film,name,stars,x", "iurx"),
+        ("a,b,c,Score", "uixr"),
+    ],
+)
+def test_a_column_that_the_header_names_is_that_one_wherever_it_stands(file_of, header, order):
+    lines = [{"u": f"p{u}", "i": f"f{i}", "x": 1990 + u, "r": 1 + (u + i) % 5} for u in range(4) for i in range(3)]
+    ratings = read_ratings(file_of("\n".join([header, *(",".join(str(line[at]) for at in order) for line in lines)])))
+    assert ratings.scale == (1, 5)
+    assert ratings.timestamps is None
+    assert facts(ratings)["p2", "f1"] == 4
+
+
+def test_without_a_column_of_ratings_nothing_is_taken_for_them(file_of):
+    with pytest.raises(NoCrosstabError):
+        read_ratings(file_of("user,item,time\n" + "".join(f"p{u},f{i},{u}\n" for u in range(3) for i in range(3))))
+
+
 @pytest.mark.parametrize("form", ["long", "wide"])
 def test_labels_are_numbers_only_if_all_are_written_so(file_of, labels, users, form):
     long = "user,item,rating\n" + "".join(f"{label},x,{at + 3}\n{label},y,4\n" for at, label in enumerate(labels))

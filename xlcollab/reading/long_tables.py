@@ -1,7 +1,7 @@
 """Find long tables in a grid of cells: a row a rating, with columns for user, item, rating and perhaps a timestamp.
 
 A header row that names user, item and rating makes one, whatever other columns stand between. So do three or four
-columns side by side whose first repeats, with a header of unknown words or without one.
+columns side by side whose first repeats, with a header of unknown words, or of some that are known, or without one.
 """
 
 from __future__ import annotations
@@ -111,7 +111,22 @@ def _repeats(grid: Grid, rows: Sequence[int], col: int) -> bool:
 
 
 def _by_position(grid: Grid, top: int, start: int, left: int, width: int) -> Iterator[LongLayout]:
-    for layout in _layout(grid, top, start, [left, left + 1, left + 2], left + 3 if width == 4 else None):
+    """The table whose columns are user, item, rating and timestamp in this order, but for those that a header names.
+
+    A column more is the timestamp only where no header tells which one holds the ratings.
+    """
+    header = [grid.value(top, left + at) for at in range(width)] if top < start else []
+    columns = roles(header)
+    unnamed = [at for at in range(width) if at not in columns.values()]
+    missing = [role for role in ("user", "item", "rating", "timestamp") if role not in columns]
+    if "rating" in columns and "timestamp" in missing:
+        missing.remove("timestamp")
+    columns |= dict(zip(missing, unnamed, strict=False))
+    if not columns.keys() >= {"user", "item", "rating"}:
+        return
+    placed = [left + columns[role] for role in ("user", "item", "rating")]
+    timestamp = left + columns["timestamp"] if "timestamp" in columns else None
+    for layout in _layout(grid, top, start, placed, timestamp):
         if not grid.is_computed(layout.rows, [layout.rating]):
             yield layout
 
