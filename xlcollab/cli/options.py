@@ -23,13 +23,16 @@ __all__ = [
     "read",
     "reading_flags",
     "refuse_model_flags",
+    "same_file",
     "solver_settings",
+    "spare_inputs",
     "writing_flags",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
+_READ = ("source", "pairs", "item_names", "user_names")
 _HOW_TO_FIT = {"solver", "solvers", "n_factors", "biased", "y_range", "seed"}
 _HOW_TO_FIT |= {"restarts", "quality", "penalty", "epochs", "lr", "device"}
 
@@ -124,6 +127,25 @@ def bar_flags(command: F) -> F:
 def json_flag(command: F) -> F:
     """Print JSON for scripts in place of a table."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, whether it is there already or not."""
+    there = one.exists() and other.exists()
+    return one.samefile(other) if there else one.resolve() == other.resolve()
+
+
+def spare_inputs(target: Path | None, instead: str = "") -> None:
+    """Raise `click.UsageError` where ``target`` is a file that the command reads, ``--force`` or not.
+
+    ``instead`` is another way out where it is the source.
+    """
+    read_here = click.get_current_context().params
+    for name in _READ:
+        path = read_here.get(name)
+        if target is not None and path is not None and same_file(target, path):
+            way_out = instead if name == "source" else ""
+            raise click.UsageError(f"{target} is the input itself. Choose another name{way_out}.")
 
 
 def refuse_model_flags(saved: Path) -> None:
