@@ -79,6 +79,28 @@ def test_convert_writes_a_crosstab_into_a_workbook_unless_long_ratings_are_asked
     assert [[table["range"] for table in tables] for tables in found] == [["A1:P16"], ["A1:C207"]]
 
 
+@pytest.mark.parametrize(
+    ("command", "target"),
+    [
+        (("convert", "book.xlsx", "book.xlsx"), "book.xlsx"),
+        (("convert", "book.xlsx", "names.csv", "--user-names", "names.csv"), "names.csv"),
+        (("recommend", "book.xlsx", "-o", "book.xlsx"), "book.xlsx"),
+        (("recommend", "book.xlsx", "-o", "names.csv", "--item-names", "names.csv"), "names.csv"),
+        (("predict", "book.xlsx", "--pairs", "pairs.csv", "-o", "book.xlsx"), "book.xlsx"),
+        (("predict", "book.xlsx", "--pairs", "pairs.csv", "-o", "pairs.csv"), "pairs.csv"),
+    ],
+)
+def test_no_file_that_is_read_is_written_over_though_forced(run, lesson, tmp_path, monkeypatch, command, target):
+    monkeypatch.chdir(tmp_path)
+    files = {"book.xlsx": lesson.read_bytes(), "names.csv": b"id,name\n49,Vertigo\n", "pairs.csv": b"293,49\n"}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    result = run(*command, "--force")
+    assert result.exit_code == 2
+    assert f"{target} is the input itself. Choose another name." in result.stderr
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
 def test_predict_answers_for_one_pair(run, lesson):
     result = run("predict", lesson, "--user", "293", "--item", "49", "--solver", "torch", "--json")
     document = json.loads(result.stdout)

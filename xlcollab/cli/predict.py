@@ -19,6 +19,7 @@ from xlcollab.cli.options import (
     reading_flags,
     refuse_model_flags,
     solver_settings,
+    spare_inputs,
     writing_flags,
 )
 from xlcollab.cli.output import echo_json, echo_table, named_errors, progress_bar
@@ -102,6 +103,7 @@ def predict(
         raise click.UsageError("--output goes with --pairs.")
     if why is not None and pairs is not None:
         raise click.UsageError("--why goes with one --user and one --item.")
+    spare_inputs(output)
     fit = _fit_of(source, solver, seed, quiet, flags)
     if pairs is None:
         rows = _rows(fit, [label(str(user), fit.ratings.users)], [label(str(item), fit.ratings.items)])
@@ -186,6 +188,7 @@ def recommend(
     xlcollab recommend workbooks/movielens_15x15.xlsx --user 293
     xlcollab recommend ratings.csv -n 5 -o lists.csv
     """
+    spare_inputs(output)
     fit = _fit_of(source, solver, seed, quiet, flags)
     named = [label(user, fit.ratings.users) for user in dict.fromkeys(users)] or list(fit.ratings.users)
     table = fit.recommend(named, n=count)
