@@ -68,6 +68,28 @@ def test_a_saved_fit_refuses_what_says_how_to_fit(run, model, flag):
         assert f"model.xlc is a saved fit: {'--factors' if flag[0] == '-k' else flag[0]} does" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "flag",
+    [("--sheet", "North"), ("--range", "A1:P16"), ("--transpose",), ("--duplicates", "error"), ("--blanks", "0")],
+)
+def test_a_saved_fit_refuses_what_says_how_to_read_ratings(run, model, lesson, flag):
+    for command in (("predict", model, "--user", "293", "--item", "49"), ("recommend", model)):
+        result = run(*command, *flag)
+        assert result.exit_code == 2
+        assert f"model.xlc is a saved fit: {flag[0]} does nothing with it." in result.stderr
+    assert "is a saved fit" not in run("evaluate", model, lesson, *flag).stderr
+
+
+def test_a_saved_fit_takes_names(run, model, tmp_path):
+    (tmp_path / "names.csv").write_text("id,name\n49,Vertigo\n505,Rope\n")
+    flags = ("--user", "293", "--item-names", tmp_path / "names.csv")
+    items = json.loads(run("recommend", model, *flags, "--json").stdout)["items"]
+    assert {item["item"]: item["name"] for item in items}.items() >= {(49, "Vertigo")}
+    missing = run("recommend", model, "--user", "293", "--user-names", tmp_path / "missing.csv")
+    assert missing.exit_code == 1
+    assert "missing.csv" in missing.stderr
+
+
 def test_why_lists_the_ratings_that_move_a_prediction_most(run, model):
     arguments = ("predict", model, "--user", "293", "--item", "49", "--why", "3")
     because = json.loads(run(*arguments, "--json").stdout)["because"]

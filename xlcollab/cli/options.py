@@ -35,6 +35,7 @@ PATH = click.Path(path_type=Path)
 _READ = ("source", "pairs", "item_names", "user_names")
 _HOW_TO_FIT = {"solver", "solvers", "n_factors", "biased", "y_range", "seed"}
 _HOW_TO_FIT |= {"restarts", "quality", "penalty", "epochs", "lr", "device"}
+_HOW_TO_READ = {"sheet", "range_", "transpose", "blanks", "duplicates"}
 
 
 class ReadFlags(TypedDict):
@@ -148,12 +149,16 @@ def spare_inputs(target: Path | None, instead: str = "") -> None:
             raise click.UsageError(f"{target} is the input itself. Choose another name{way_out}.")
 
 
-def refuse_model_flags(saved: Path) -> None:
-    """Raise `click.UsageError` where a flag was typed that says how to fit, as ``saved`` is a fit already."""
+def refuse_model_flags(saved: Path, *, reading_too: bool = False) -> None:
+    """Raise `click.UsageError` where a flag was typed that says how to fit, as ``saved`` is a fit already.
+
+    ``reading_too``: or how to read ratings, where none are read.
+    """
+    idle = _HOW_TO_FIT | _HOW_TO_READ if reading_too else _HOW_TO_FIT
     context = click.get_current_context()
     for option in context.command.params:
         typed = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
-        if typed and option.name in _HOW_TO_FIT:
+        if typed and option.name in idle:
             raise click.UsageError(f"{saved.name} is a saved fit: {option.opts[-1]} does nothing with it.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,13 +47,18 @@ def _source_flags(command: Any) -> Any:
 
 
 def _fit_of(source: Path, solver: str, seed: int, quiet: bool, flags: dict[str, Any]) -> Fit:
-    """The fit saved in ``source``, or a fit of the ratings in it."""
+    """The fit saved in ``source``, or a fit of the ratings in it, with the names that the flags give."""
     from xlcollab.fitting import fit, is_saved_fit, load
+    from xlcollab.rating_files import read_names
 
     reading = pick(flags)
     if is_saved_fit(source):
-        refuse_model_flags(source)
-        return load(source)
+        refuse_model_flags(source, reading_too=True)
+        user_names, item_names = (
+            None if path is None else read_names(path) for path in (reading["user_names"], reading["item_names"])
+        )
+        saved = load(source)
+        return replace(saved, ratings=saved.ratings.with_names(user_names=user_names, item_names=item_names))
     model = {name: flags.pop(name) for name in ("n_factors", "biased", "y_range")}
     with progress_bar(quiet) as on_progress:
         return fit(
