@@ -80,6 +80,22 @@ def test_convert_writes_a_crosstab_into_a_workbook_unless_long_ratings_are_asked
 
 
 @pytest.mark.parametrize(
+    ("sheet", "place", "home"),
+    [("North", "South!A1:P16", "South"), ("North", "'Bob''s Sheet'!A1:P16", "Bob's Sheet"), ("North", "=a!A1", "a")],
+)
+def test_a_range_on_another_sheet_than_the_one_named_is_refused(run, lesson, sheet, place, home):
+    for command in (("convert", lesson, "out.csv"), ("fit", lesson), ("recommend", lesson), ("evaluate", lesson)):
+        result = run(*command, "--sheet", sheet, "--range", place)
+        assert result.exit_code == 2
+        assert f"--sheet is {sheet} and --range is on {home}. Leave one of the two out." in result.stderr
+
+
+@pytest.mark.parametrize("place", ["A1:P16", "ratings!A1:P16", "Ratings!A1:P16", "'ratings'!A1:P16"])
+def test_a_range_may_name_its_sheet_again(run, lesson, tmp_path, place):
+    assert run("convert", lesson, tmp_path / "out.csv", "--sheet", "ratings", "--range", place).exit_code == 0
+
+
+@pytest.mark.parametrize(
     ("command", "target"),
     [
         (("convert", "book.xlsx", "book.xlsx"), "book.xlsx"),

@@ -118,6 +118,23 @@ def test_why_says_what_it_cannot_answer(run, model, tmp_path):
     assert run("predict", model, "--pairs", tmp_path / "pairs.csv", "--why", "3").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--user", "293"),
+        ("--user", "293", "--user", "5", "--item", "57"),
+        ("--user", "293", "--item", "57", "--item", "49"),
+        ("--pairs", "pairs.csv", "--user", "293"),
+        ("--pairs", "pairs.csv", "--item", "57"),
+        ("--pairs", "pairs.csv", "--user", "293", "--item", "57"),
+    ],
+)
+def test_predict_answers_for_one_user_and_one_item_or_for_pairs(run, model, flags):
+    result = run("predict", model, *flags)
+    assert result.exit_code == 2
+    assert "Name one --user and one --item, or a file of --pairs." in result.stderr
+
+
 def test_recommend_for_one_user_is_one_object(run, model):
     document = json.loads(run("recommend", model, "--user", "212", "-n", "2", "--json").stdout)
     assert document["user"] == 212

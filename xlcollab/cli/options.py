@@ -163,7 +163,13 @@ def refuse_model_flags(saved: Path, *, reading_too: bool = False) -> None:
 
 
 def pick(flags: dict[str, Any]) -> ReadFlags:
-    """Take the reading flags out of a command's keywords."""
+    """Take the reading flags out of a command's keywords.
+
+    Raises `click.UsageError` where ``--range`` is on another sheet than ``--sheet``.
+    """
+    sheet, home = flags["sheet"], _sheet_of(flags["range_"] or "")
+    if sheet and home and sheet.lower() != home.lower():
+        raise click.UsageError(f"--sheet is {sheet} and --range is on {home}. Leave one of the two out.")
     return ReadFlags(
         sheet=flags.pop("sheet"),
         range=flags.pop("range_"),
@@ -173,6 +179,12 @@ def pick(flags: dict[str, Any]) -> ReadFlags:
         item_names=flags.pop("item_names"),
         user_names=flags.pop("user_names"),
     )
+
+
+def _sheet_of(reference: str) -> str:
+    """The sheet that a reference names, without its quotes: ``'My Sheet'!A1:B2`` is on My Sheet; else an empty text."""
+    sheet = reference.strip().removeprefix("=").rpartition("!")[0]
+    return sheet[1:-1].replace("''", "'") if sheet.startswith("'") else sheet
 
 
 def read(path: Path, flags: ReadFlags, n_users: int | None = None, n_items: int | None = None) -> Ratings:

@@ -74,8 +74,8 @@ def _fit_of(source: Path, solver: str, seed: int, quiet: bool, flags: dict[str, 
 
 @click.command(short_help="Predict one rating, or those of a file of pairs.")
 @click.argument("source", type=PATH)
-@click.option("--user", metavar="ID", help="The user.")
-@click.option("--item", metavar="ID", help="The item.")
+@click.option("--user", "users", multiple=True, metavar="ID", help="The user.")
+@click.option("--item", "items", multiple=True, metavar="ID", help="The item.")
 @click.option("--why", type=click.IntRange(1), metavar="N", help="And the N ratings of the user that move it most.")
 @click.option("--pairs", type=PATH, metavar="FILE", help="A table of user and item: a prediction for each row.")
 @click.option("-o", "--output", type=PATH, metavar="FILE", help="With --pairs: a .csv or .xlsx for them.")
@@ -83,8 +83,8 @@ def _fit_of(source: Path, solver: str, seed: int, quiet: bool, flags: dict[str, 
 @_source_flags
 def predict(
     source: Path,
-    user: str | None,
-    item: str | None,
+    users: tuple[str, ...],
+    items: tuple[str, ...],
     why: int | None,
     pairs: Path | None,
     output: Path | None,
@@ -104,7 +104,7 @@ def predict(
     \b
     xlcollab predict workbooks/movielens_15x15.xlsx --user 293 --item 49 --why 5
     """
-    if (pairs is None) == (user is None or item is None):
+    if (len(users), len(items)) != ((1, 1) if pairs is None else (0, 0)):
         raise click.UsageError("Name one --user and one --item, or a file of --pairs.")
     if output is not None and pairs is None:
         raise click.UsageError("--output goes with --pairs.")
@@ -113,7 +113,7 @@ def predict(
     spare_inputs(output)
     fit = _fit_of(source, solver, seed, quiet, flags)
     if pairs is None:
-        table = _predicted(fit, [label(str(user), fit.ratings.users)], [label(str(item), fit.ratings.items)])
+        table = _predicted(fit, [label(users[0], fit.ratings.users)], [label(items[0], fit.ratings.items)])
     else:
         from xlcollab.reading.tables import read_pairs
 
