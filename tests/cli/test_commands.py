@@ -79,6 +79,44 @@ def test_convert_writes_a_crosstab_into_a_workbook_unless_long_ratings_are_asked
     assert [[table["range"] for table in tables] for tables in found] == [["A1:P16"], ["A1:C207"]]
 
 
+@pytest.mark.parametrize(
+    ("sheet", "place", "home"),
+    [("North", "South!A1:P16", "South"), ("North", "'Bob''s Sheet'!A1:P16", "Bob's Sheet"), ("North", "=a!A1", "a")],
+)
+def test_a_range_on_another_sheet_than_the_one_named_is_refused(run, lesson, sheet, place, home):
+    for command in (("convert", lesson, "out.csv"), ("fit", lesson), ("recommend", lesson), ("evaluate", lesson)):
+        result = run(*command, "--sheet", sheet, "--range", place)
+        assert result.exit_code == 2
+        assert f"--sheet is {sheet} and --range is on {home}. Leave one of the two out." in result.stderr
+
+
+@pytest.mark.parametrize("place", ["A1:P16", "ratings!A1:P16", "Ratings!A1:P16", "'ratings'!A1:P16"])
+def test_a_range_may_name_its_sheet_again(run, lesson, tmp_path, place):
+    assert run("convert", lesson, tmp_path / "out.csv", "--sheet", "ratings", "--range", place).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "target"),
+    [
+        (("convert", "book.xlsx", "book.xlsx"), "book.xlsx"),
+        (("convert", "book.xlsx", "names.csv", "--user-names", "names.csv"), "names.csv"),
+        (("recommend", "book.xlsx", "-o", "book.xlsx"), "book.xlsx"),
+        (("recommend", "book.xlsx", "-o", "names.csv", "--item-names", "names.csv"), "names.csv"),
+        (("predict", "book.xlsx", "--pairs", "pairs.csv", "-o", "book.xlsx"), "book.xlsx"),
+        (("predict", "book.xlsx", "--pairs", "pairs.csv", "-o", "pairs.csv"), "pairs.csv"),
+    ],
+)
+def test_no_file_that_is_read_is_written_over_though_forced(run, lesson, tmp_path, monkeypatch, command, target):
+    monkeypatch.chdir(tmp_path)
+    files = {"book.xlsx": lesson.read_bytes(), "names.csv": b"id,name\n49,Vertigo\n", "pairs.csv": b"293,49\n"}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    result = run(*command, "--force")
+    assert result.exit_code == 2
+    assert f"{target} is the input itself. Choose another name." in result.stderr
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
 def test_predict_answers_for_one_pair(run, lesson):
     result = run("predict", lesson, "--user", "293", "--item", "49", "--solver", "torch", "--json")
     document = json.loads(result.stdout)

@@ -72,6 +72,30 @@ def test_writing_over_the_input_needs_in_place(run, lesson, tmp_path):
     assert openpyxl.load_workbook(book).sheetnames == once
 
 
+def test_a_saved_fit_replaces_neither_the_input_nor_the_result(run, lesson, tmp_path):
+    book, target = tmp_path / "book.xlsx", tmp_path / "result.xlsx"
+    book.write_bytes(lesson.read_bytes())
+    for flags, words in (
+        (("--save", book, "--force"), "book.xlsx is the input itself. Choose another name."),
+        (("--save", book, "--in-place"), "book.xlsx is the input itself. Choose another name."),
+        (("-o", target, "--save", target), "--output and --save both name"),
+        (("-o", target, "--save", tmp_path / "." / "result.xlsx", "--force"), "--output and --save both name"),
+    ):
+        result = run("fit", book, "--solver", "als", *flags)
+        assert result.exit_code == 2
+        assert words in result.stderr
+        assert book.read_bytes() == lesson.read_bytes()
+        assert list(tmp_path.iterdir()) == [book]
+
+
+def test_a_link_to_the_input_is_the_input(run, lesson, tmp_path):
+    (tmp_path / "book.xlsx").write_bytes(lesson.read_bytes())
+    (tmp_path / "link.xlc").symlink_to(tmp_path / "book.xlsx")
+    result = run("fit", tmp_path / "book.xlsx", "--solver", "als", "--save", tmp_path / "link.xlc", "--force")
+    assert result.exit_code == 2
+    assert (tmp_path / "book.xlsx").read_bytes() == lesson.read_bytes()
+
+
 def test_held_out_ratings_are_reported(run, lesson):
     result = run("fit", lesson, "--solver", "scipy", "-k", "1", "--bias", "--valid-pct", "0.2", "--json")
     (fit,) = json.loads(result.stdout)["fits"]

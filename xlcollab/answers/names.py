@@ -9,7 +9,9 @@ from xlcollab.ratings import Label
 __all__ = ["label_columns"]
 
 
-def label_columns(kind: str, labels: Sequence[Label], names: Mapping[Label, str]) -> dict[str, list[Label]]:
-    """The columns ``kind`` ('user', 'item') and, where there are names, ``name``, empty for labels without one."""
+def label_columns(
+    kind: str, labels: Sequence[Label], names: Mapping[Label, str], named: str = "name"
+) -> dict[str, list[Label]]:
+    """The columns ``kind`` ('user', 'item') and, where there are names, ``named``, empty for labels without one."""
     columns = {kind: list(labels)}
-    return columns | {"name": [names.get(label, "") for label in labels]} if names else columns
+    return columns | {named: [names.get(label, "") for label in labels]} if names else columns

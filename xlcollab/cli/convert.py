@@ -7,7 +7,17 @@ from typing import Any
 
 import click
 
-from xlcollab.cli.options import PATH, bar_flags, json_flag, pick, read, reading_flags, size_flags, writing_flags
+from xlcollab.cli.options import (
+    PATH,
+    bar_flags,
+    json_flag,
+    pick,
+    read,
+    reading_flags,
+    size_flags,
+    spare_inputs,
+    writing_flags,
+)
 from xlcollab.cli.output import echo_json, named_errors
 
 __all__ = ["convert"]
@@ -48,6 +58,7 @@ def convert(
     from xlcollab.atomic import check_target
     from xlcollab.rating_files import write_ratings
 
+    spare_inputs(target)
     check_target(target, force=force)
     ratings = read(source, pick(flags), n_users, n_items)
     if form is None:

@@ -15,8 +15,10 @@ from xlcollab.cli.options import (
     pick,
     read,
     reading_flags,
+    same_file,
     size_flags,
     solver_settings,
+    spare_inputs,
     writing_flags,
 )
 from xlcollab.cli.output import echo_json, echo_table, named_errors, progress_bar
@@ -70,6 +72,9 @@ def fit(
     \b
     xlcollab fit workbooks/movielens_15x15.xlsx -o result.xlsx
     """
+    spare_inputs(save)
+    if save is not None and output is not None and same_file(save, output):
+        raise click.UsageError(f"--output and --save both name {output}. Choose another name for one of them.")
     target, replace = _target(source, output, in_place, force)
     if save is not None:
         from xlcollab.atomic import check_target
@@ -111,8 +116,7 @@ def _target(source: Path, output: Path | None, in_place: bool, force: bool) -> t
         return _book(source).target(source, force=True), True
     if output is None:
         return None, False
-    if output.exists() and source.exists() and output.samefile(source):
-        raise click.UsageError(f"{output} is the input itself. Choose another name, or pass --in-place.")
+    spare_inputs(output, instead=", or pass --in-place")
     return _book(source).target(output, force=force), force
 
 

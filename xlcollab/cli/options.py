@@ -23,15 +23,19 @@ __all__ = [
     "read",
     "reading_flags",
     "refuse_model_flags",
+    "same_file",
     "solver_settings",
+    "spare_inputs",
     "writing_flags",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
+_READ = ("source", "pairs", "item_names", "user_names")
 _HOW_TO_FIT = {"solver", "solvers", "n_factors", "biased", "y_range", "seed"}
 _HOW_TO_FIT |= {"restarts", "quality", "penalty", "epochs", "lr", "device"}
+_HOW_TO_READ = {"sheet", "range_", "transpose", "blanks", "duplicates"}
 
 
 class ReadFlags(TypedDict):
@@ -126,17 +130,46 @@ def json_flag(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
-def refuse_model_flags(saved: Path) -> None:
-    """Raise `click.UsageError` where a flag was typed that says how to fit, as ``saved`` is a fit already."""
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, whether it is there already or not."""
+    there = one.exists() and other.exists()
+    return one.samefile(other) if there else one.resolve() == other.resolve()
+
+
+def spare_inputs(target: Path | None, instead: str = "") -> None:
+    """Raise `click.UsageError` where ``target`` is a file that the command reads, ``--force`` or not.
+
+    ``instead`` is another way out where it is the source.
+    """
+    read_here = click.get_current_context().params
+    for name in _READ:
+        path = read_here.get(name)
+        if target is not None and path is not None and same_file(target, path):
+            way_out = instead if name == "source" else ""
+            raise click.UsageError(f"{target} is the input itself. Choose another name{way_out}.")
+
+
+def refuse_model_flags(saved: Path, *, reading_too: bool = False) -> None:
+    """Raise `click.UsageError` where a flag was typed that says how to fit, as ``saved`` is a fit already.
+
+    ``reading_too``: or how to read ratings, where none are read.
+    """
+    idle = _HOW_TO_FIT | _HOW_TO_READ if reading_too else _HOW_TO_FIT
     context = click.get_current_context()
     for option in context.command.params:
         typed = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
-        if typed and option.name in _HOW_TO_FIT:
+        if typed and option.name in idle:
             raise click.UsageError(f"{saved.name} is a saved fit: {option.opts[-1]} does nothing with it.")
 
 
 def pick(flags: dict[str, Any]) -> ReadFlags:
-    """Take the reading flags out of a command's keywords."""
+    """Take the reading flags out of a command's keywords.
+
+    Raises `click.UsageError` where ``--range`` is on another sheet than ``--sheet``.
+    """
+    sheet, home = flags["sheet"], _sheet_of(flags["range_"] or "")
+    if sheet and home and sheet.lower() != home.lower():
+        raise click.UsageError(f"--sheet is {sheet} and --range is on {home}. Leave one of the two out.")
     return ReadFlags(
         sheet=flags.pop("sheet"),
         range=flags.pop("range_"),
@@ -146,6 +179,12 @@ def pick(flags: dict[str, Any]) -> ReadFlags:
         item_names=flags.pop("item_names"),
         user_names=flags.pop("user_names"),
     )
+
+
+def _sheet_of(reference: str) -> str:
+    """The sheet that a reference names, without its quotes: ``'My Sheet'!A1:B2`` is on My Sheet; else an empty text."""
+    sheet = reference.strip().removeprefix("=").rpartition("!")[0]
+    return sheet[1:-1].replace("''", "'") if sheet.startswith("'") else sheet
 
 
 def read(path: Path, flags: ReadFlags, n_users: int | None = None, n_items: int | None = None) -> Ratings:

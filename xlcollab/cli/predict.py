@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from xlcollab.cli.options import (
     reading_flags,
     refuse_model_flags,
     solver_settings,
+    spare_inputs,
     writing_flags,
 )
 from xlcollab.cli.output import echo_json, echo_table, named_errors, progress_bar
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["predict", "recommend"]
 
-_COLUMNS = ("user", "item", "prediction", "low", "high", "known")
+_LABELS = ("user", "user_name", "rank", "item")
+_OF_ITEM = ("item", "name", "prediction", "low", "high")
 
 
 def _source_flags(command: Any) -> Any:
@@ -45,13 +48,18 @@ def _source_flags(command: Any) -> Any:
 
 
 def _fit_of(source: Path, solver: str, seed: int, quiet: bool, flags: dict[str, Any]) -> Fit:
-    """The fit saved in ``source``, or a fit of the ratings in it."""
+    """The fit saved in ``source``, or a fit of the ratings in it, with the names that the flags give."""
     from xlcollab.fitting import fit, is_saved_fit, load
+    from xlcollab.rating_files import read_names
 
     reading = pick(flags)
     if is_saved_fit(source):
-        refuse_model_flags(source)
-        return load(source)
+        refuse_model_flags(source, reading_too=True)
+        user_names, item_names = (
+            None if path is None else read_names(path) for path in (reading["user_names"], reading["item_names"])
+        )
+        saved = load(source)
+        return replace(saved, ratings=saved.ratings.with_names(user_names=user_names, item_names=item_names))
     model = {name: flags.pop(name) for name in ("n_factors", "biased", "y_range")}
     with progress_bar(quiet) as on_progress:
         return fit(
@@ -66,8 +74,8 @@ def _fit_of(source: Path, solver: str, seed: int, quiet: bool, flags: dict[str, 
 
 @click.command(short_help="Predict one rating, or those of a file of pairs.")
 @click.argument("source", type=PATH)
-@click.option("--user", metavar="ID", help="The user.")
-@click.option("--item", metavar="ID", help="The item.")
+@click.option("--user", "users", multiple=True, metavar="ID", help="The user.")
+@click.option("--item", "items", multiple=True, metavar="ID", help="The item.")
 @click.option("--why", type=click.IntRange(1), metavar="N", help="And the N ratings of the user that move it most.")
 @click.option("--pairs", type=PATH, metavar="FILE", help="A table of user and item: a prediction for each row.")
 @click.option("-o", "--output", type=PATH, metavar="FILE", help="With --pairs: a .csv or .xlsx for them.")
@@ -75,8 +83,8 @@ def _fit_of(source: Path, solver: str, seed: int, quiet: bool, flags: dict[str, 
 @_source_flags
 def predict(
     source: Path,
-    user: str | None,
-    item: str | None,
+    users: tuple[str, ...],
+    items: tuple[str, ...],
     why: int | None,
     pairs: Path | None,
     output: Path | None,
@@ -96,23 +104,25 @@ def predict(
     \b
     xlcollab predict workbooks/movielens_15x15.xlsx --user 293 --item 49 --why 5
     """
-    if (pairs is None) == (user is None or item is None):
+    if (len(users), len(items)) != ((1, 1) if pairs is None else (0, 0)):
         raise click.UsageError("Name one --user and one --item, or a file of --pairs.")
     if output is not None and pairs is None:
         raise click.UsageError("--output goes with --pairs.")
     if why is not None and pairs is not None:
         raise click.UsageError("--why goes with one --user and one --item.")
+    spare_inputs(output)
     fit = _fit_of(source, solver, seed, quiet, flags)
     if pairs is None:
-        rows = _rows(fit, [label(str(user), fit.ratings.users)], [label(str(item), fit.ratings.items)])
+        table = _predicted(fit, [label(users[0], fit.ratings.users)], [label(items[0], fit.ratings.items)])
     else:
         from xlcollab.reading.tables import read_pairs
 
-        rows = _rows(fit, *read_pairs(pairs))
+        table = _predicted(fit, *read_pairs(pairs))
+    rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
     if output is not None:
         from xlcollab.table_writing import write_rows
 
-        write_rows(output, _COLUMNS, [list(row.values()) for row in rows], force)
+        write_rows(output, list(table), [list(row.values()) for row in rows], force)
         return
     because = None
     if why is not None:
@@ -124,7 +134,7 @@ def predict(
         told = {} if because is None else {"because": because.to_dict("records")}
         echo_json(rows if pairs is not None else rows[0] | told)
         return
-    _echo(["user", "item"], rows)
+    _echo([name for name in _LABELS if name in table], rows)
     if because is not None:
         lines = [
             [str(item), f"{rating:g}", f"{share:+.2f}", *name]
@@ -135,27 +145,34 @@ def predict(
         echo_table(["because", "rated", "moves it by", *named], lines, numeric=(1, 2))
 
 
-def _rows(fit: Fit, users: list[Any], items: list[Any]) -> list[dict[str, Any]]:
-    predictions = fit.predict(users, items, unknown="mean")
+def _predicted(fit: Fit, users: list[Any], items: list[Any]) -> dict[str, list[Any]]:
+    """The columns of a table of predictions, a row a pair; names only where there are some."""
+    from xlcollab.answers.names import label_columns
+
     low, high = fit.predict_interval(users, items, unknown="mean")
-    known = fit.known(users, items)
-    columns = (users, items, predictions.tolist(), low.tolist(), high.tolist(), known.tolist())
-    return [dict(zip(_COLUMNS, row, strict=True)) for row in zip(*columns, strict=True)]
+    return {
+        **label_columns("user", users, fit.ratings.user_names, "user_name"),
+        **label_columns("item", items, fit.ratings.item_names),
+        "prediction": fit.predict(users, items, unknown="mean").tolist(),
+        "low": low.tolist(),
+        "high": high.tolist(),
+        "known": fit.known(users, items).tolist(),
+    }
 
 
-def _echo(labels: list[str], rows: list[dict[str, Any]], names: list[str] | None = None) -> None:
+def _echo(labels: list[str], rows: list[dict[str, Any]]) -> None:
     """A table of predictions; intervals and names only where there are some, `known` only where somebody is not."""
     lines = [[*(str(row[label]) for label in labels), f"{row['prediction']:.2f}"] for row in rows]
-    header = [*labels, "prediction"]
+    header = [*(label.replace("_", " ") for label in labels), "prediction"]
     if any(math.isfinite(row["low"]) for row in rows):
         header.append("80% interval")
         lines = [[*line, f"{row['low']:.2f} to {row['high']:.2f}"] for line, row in zip(lines, rows, strict=True)]
     if not all(row.get("known", True) for row in rows):
         header.append("known")
         lines = [[*line, "yes" if row["known"] else "no"] for line, row in zip(lines, rows, strict=True)]
-    if names:
+    if any("name" in row for row in rows):
         header.append("name")
-        lines = [[*line, name] for line, name in zip(lines, names, strict=True)]
+        lines = [[*line, row["name"]] for line, row in zip(lines, rows, strict=True)]
     echo_table(header, lines, numeric=(len(labels),))
 
 
@@ -186,10 +203,15 @@ def recommend(
     xlcollab recommend workbooks/movielens_15x15.xlsx --user 293
     xlcollab recommend ratings.csv -n 5 -o lists.csv
     """
+    spare_inputs(output)
+    from xlcollab.answers.names import label_columns
+
     fit = _fit_of(source, solver, seed, quiet, flags)
     named = [label(user, fit.ratings.users) for user in dict.fromkeys(users)] or list(fit.ratings.users)
+    names = fit.ratings.user_names
     table = fit.recommend(named, n=count)
-    columns = [name for name in ("user", "rank", "item", "name", "prediction", "low", "high") if name in table]
+    table = table.assign(**label_columns("user", table["user"].tolist(), names, "user_name"))
+    columns = [name for name in (*_LABELS, *_OF_ITEM[1:]) if name in table]
     rows = [dict(zip(columns, row, strict=True)) for row in table[columns].to_numpy(dtype=object).tolist()]
     if output is not None:
         from xlcollab.table_writing import write_rows
@@ -198,9 +220,13 @@ def recommend(
     elif as_json:
         of_user: dict[Any, list[dict[str, Any]]] = {user: [] for user in named}
         for row in rows:
-            of_user[row["user"]].append({key: row[key] for key in columns[2:]})
-        lists = [{"user": user, "items": items} for user, items in of_user.items()]
+            of_user[row["user"]].append({key: row[key] for key in _OF_ITEM if key in row})
+        lists = [
+            {"user": user, **({"user_name": names.get(user, "")} if names else {}), "items": items}
+            for user, items in of_user.items()
+        ]
         echo_json(lists[0] if len(users) == 1 else lists)
     else:
-        of_items = [row["name"] for row in rows] if "name" in columns else None
-        _echo(["item"] if len(users) == 1 else ["user", "rank", "item"], rows, names=of_items)
+        if len(users) == 1 and named[0] in names:
+            click.echo(f"for {named[0]}, {names[named[0]]}")
+        _echo(["item"] if len(users) == 1 else [name for name in _LABELS if name in columns], rows)
