@@ -172,6 +172,15 @@ def test_a_header_of_unknown_words_is_no_rating(file_of):
         (("1.5", "2.0"), ("1.5", "2.0")),
     ],
 )
+@pytest.mark.parametrize("form", ["long", "wide"])
+def test_labels_are_numbers_only_if_all_are_written_so(file_of, labels, users, form):
+    long = "user,item,rating\n" + "".join(f"{label},x,{at + 3}\n{label},y,4\n" for at, label in enumerate(labels))
+    wide = "user,x,y\n" + "".join(f"{label},{at + 3},4\n" for at, label in enumerate(labels))
+    found = read_ratings(file_of(long if form == "long" else wide)).users
+    assert set(found) == set(users)
+    assert {type(label) for label in found} == {type(label) for label in users}
+
+
 @pytest.mark.parametrize(
     ("header", "order"),
     [
@@ -192,15 +201,6 @@ def test_a_column_that_the_header_names_is_that_one_wherever_it_stands(file_of, 
 def test_without_a_column_of_ratings_nothing_is_taken_for_them(file_of):
     with pytest.raises(NoCrosstabError):
         read_ratings(file_of("user,item,time\n" + "".join(f"p{u},f{i},{u}\n" for u in range(3) for i in range(3))))
-
-
-@pytest.mark.parametrize("form", ["long", "wide"])
-def test_labels_are_numbers_only_if_all_are_written_so(file_of, labels, users, form):
-    long = "user,item,rating\n" + "".join(f"{label},x,{at + 3}\n{label},y,4\n" for at, label in enumerate(labels))
-    wide = "user,x,y\n" + "".join(f"{label},{at + 3},4\n" for at, label in enumerate(labels))
-    found = read_ratings(file_of(long if form == "long" else wide)).users
-    assert set(found) == set(users)
-    assert {type(label) for label in found} == {type(label) for label in users}
 
 
 def test_a_column_of_ids_that_turns_to_text_far_down_is_text_throughout(file_of):
