@@ -29,6 +29,26 @@ def test_columns_of_unknown_names_are_user_item_rating_in_this_order():
     assert (ratings.users, ratings.items, ratings.values.tolist()) == (("Ann", "Bob"), ("x", "y"), [1, 2])
 
 
+@pytest.mark.parametrize("columns", [range(3), ["wer", "was", "wie"]])
+@pytest.mark.parametrize("user", [lambda at: f"u{at}", lambda at: 100 + at])
+def test_a_long_frame_is_one_after_a_split_or_a_filter_too(columns, user):
+    rows = [(user(u), 300 + i, 1.0 + (u + i) % 5) for u in range(6) for i in range(8)]
+    df = pd.DataFrame(rows, columns=list(columns))
+    whole = as_ratings(df)
+    for part in (df.sample(frac=1, random_state=0), df[df.iloc[:, 2] > 1], df[7:]):
+        ratings = as_ratings(part)
+        assert len(ratings) == len(part)
+        assert set(ratings.users) <= set(whole.users)
+        assert set(ratings.items) <= set(whole.items)
+
+
+def test_a_crosstab_of_three_items_stays_one_whatever_its_users_are_called():
+    values = np.random.default_rng(3).integers(1, 6, (60, 3))
+    for users in (np.arange(60)[::-1], [f"u{at}" for at in range(60)]):
+        ratings = as_ratings(pd.DataFrame(values, users, [27, 49, 57]))
+        assert (ratings.n_users, ratings.items, len(ratings)) == (60, (27, 49, 57), 180)
+
+
 def test_columns_are_taken_by_position_or_name_if_told():
     df = pd.DataFrame([[3.5, "x", 9], [4.0, "y", 9]], columns=["a", "b", "c"])
     for given in ({"user": "c", "item": "b", "rating": "a"}, {"user": 2, "item": 1, "rating": 0}):

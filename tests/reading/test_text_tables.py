@@ -199,7 +199,7 @@ def test_a_column_that_the_header_names_is_that_one_wherever_it_stands(file_of, 
 
 
 def test_without_a_column_of_ratings_nothing_is_taken_for_them(file_of):
-    with pytest.raises(NoCrosstabError):
+    with pytest.raises(RatingsError):
         read_ratings(file_of("user,item,time\n" + "".join(f"p{u},f{i},{u}\n" for u in range(3) for i in range(3))))
 
 

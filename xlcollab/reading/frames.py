@@ -32,6 +32,8 @@ __all__ = [
     "table_of_frame",
 ]
 
+FEWEST_PAIRS = 20
+
 
 class FrameColumns(NamedTuple):
     """Positions of the columns of a long frame; ``timestamp`` is None where there is none."""
@@ -78,16 +80,37 @@ def is_long(df: pd.DataFrame) -> bool:
     """Whether a frame is a long table and no crosstab: by its column names, or by three or four columns.
 
     Those have to stand there without an index of their own, and either without names, or with a first column that
-    repeats, or with a second one that holds no numbers.
+    repeats, or with a second one that holds no numbers. Whole numbers without a name are what is left of no index after
+    a split or a filter, and the users of a crosstab: there the columns have to be those of a long table.
     """
     import pandas as pd
 
     if df.columns.nlevels == 1 and roles([str(name) for name in df.columns]).keys() >= {"user", "item"}:
         return True
-    if df.shape[1] not in (3, 4) or not isinstance(df.index, pd.RangeIndex) or df.index.name is not None:
+    if df.shape[1] not in (3, 4) or df.index.name is not None or df.index.dtype.kind not in "iu":
         return False
     unnamed = isinstance(df.columns, pd.RangeIndex)
-    return unnamed or bool(df.iloc[:, 0].duplicated().any()) or df.dtypes.iloc[1].kind not in "iuf"
+    if isinstance(df.index, pd.RangeIndex) and (
+        unnamed or df.iloc[:, 0].duplicated().any() or df.dtypes.iloc[1].kind not in "iuf"
+    ):
+        return True
+    return _are_pairs_and_ratings(df)
+
+
+def _are_pairs_and_ratings(df: pd.DataFrame) -> bool:
+    """Whether two columns of labels stand before numbers: texts, or whole numbers that go beyond those.
+
+    No pair may come twice then; and fewer than twenty rows of whole numbers could as well be ratings.
+    """
+    labels, ratings = (df.iloc[:, 0], df.iloc[:, 1]), df.iloc[:, 2]
+    if ratings.dtype.kind not in "iuf":
+        return False
+    texts = [column.map(type).eq(str).all() for column in labels]
+    whole = [column.dtype.kind in "iu" for column in labels]
+    if not all(whole):
+        return all(text or number for text, number in zip(texts, whole, strict=True))
+    beyond = min(column.max() for column in labels) > ratings.max()
+    return len(df) >= FEWEST_PAIRS and bool(beyond) and not df.iloc[:, :2].duplicated().any()
 
 
 def columns_of(df: pd.DataFrame, **given: object) -> FrameColumns:
