@@ -150,7 +150,7 @@ def test_a_saved_fit_keeps_its_intervals(tmp_path: Path) -> None:
 # Users and items of whom little is known ------------------------------------------------------------------------------
 
 
-def test_the_unrated_are_predicted_by_the_prior_with_the_widest_interval() -> None:
+def test_the_unrated_are_predicted_as_the_unknown_with_the_widest_interval() -> None:
     train, _ = planted(m=30, n=20)
     wider = replace(train, users=(*train.users, "new"), items=(*train.items, "unseen"))
     with warnings.catch_warnings():
@@ -160,6 +160,13 @@ def test_the_unrated_are_predicted_by_the_prior_with_the_widest_interval() -> No
     low, high = made.predict_interval("new", "unseen", clip=False)
     known_low, known_high = made.predict_interval(3, 4, clip=False)
     assert high - low > known_high - known_low
+    without = bayes(train, n_factors=1)
+    for user, item in (("new", 3), (3, "unseen"), ("new", "unseen")):
+        assert made.predict(user, item) == pytest.approx(without.predict(user, item, unknown="mean"), abs=1e-9)
+        for one, other in zip(
+            made.predict_interval(user, item), without.predict_interval(user, item, unknown="mean"), strict=True
+        ):
+            assert one == pytest.approx(other, abs=1e-9)
 
 
 def test_the_unrated_do_not_change_the_fit_of_the_others() -> None:

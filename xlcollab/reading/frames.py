@@ -105,7 +105,7 @@ def _are_pairs_and_ratings(df: pd.DataFrame) -> bool:
     labels, ratings = (df.iloc[:, 0], df.iloc[:, 1]), df.iloc[:, 2]
     if ratings.dtype.kind not in "iuf":
         return False
-    texts = [column.map(type).eq(str).all() for column in labels]
+    texts = [all(isinstance(label, str) for label in column) for column in labels]
     whole = [column.dtype.kind in "iu" for column in labels]
     if not all(whole):
         return all(text or number for text, number in zip(texts, whole, strict=True))

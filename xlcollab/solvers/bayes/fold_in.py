@@ -34,6 +34,13 @@ class Gaussians(NamedTuple):
     mean: FloatArray
     covariance: FloatArray
 
+    @property
+    def average(self) -> Gaussians:
+        """Mean (K,) and covariance (K, K) of one of whom nothing is known but that it is like these."""
+        centre = self.mean.mean(axis=0)
+        spread = (self.mean - centre).T @ (self.mean - centre) / len(self.mean) + self.covariance.mean(axis=0)
+        return Gaussians(centre, spread)
+
 
 class Row(NamedTuple):
     """One user or item: the mean (K,) and covariance (K, K) of x = (p, b), and its noise (`Rows`).
@@ -82,10 +89,8 @@ class Rows:
     @property
     def average(self) -> Row:
         """A row of which nothing is known but that it is one like these: their mean, spread and mean noise."""
-        mean, covariance = self.gaussians
-        centre = mean.mean(axis=0)
-        spread = (mean - centre).T @ (mean - centre) / len(mean) + covariance.mean(axis=0)
-        return Row(centre, spread, float(self.noise.mean()), np.zeros((0, mean.shape[1])))
+        mean, covariance = self.gaussians.average
+        return Row(mean, covariance, float(self.noise.mean()), np.zeros((0, len(mean))))
 
     def with_row(self, row: Row) -> Rows:
         """These rows and one more behind them."""

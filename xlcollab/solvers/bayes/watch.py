@@ -66,7 +66,7 @@ class Watch:
         return leave_one_out(posterior, self.sample)
 
     def everyone(self, posterior: Posterior) -> tuple[Gaussians, Gaussians]:
-        """The posterior of all users and of all items; who has no rating is known by the prior alone."""
+        """The posterior of all users and of all items; who has no rating is like the average of those who have."""
         sides = zip((posterior.users, posterior.items), self._rated, self._sizes, strict=True)
         users, items = (_with_unrated(side, rated, size) for side, rated, size in sides)
         return users, items
@@ -91,7 +91,7 @@ class Watch:
             noise,
             side.noise_shape,
         )
-        each = np.full(self._sizes[own], noise)
+        each = np.full(self._sizes[own], np.mean(noise / side.noise))
         each[self._rated[own]] = noise / side.noise
         return Rows(turn.of_gaussians(everyone), each, prior)
 
@@ -131,9 +131,9 @@ def _renumbered(idx: IndexArray, rated: npt.NDArray[np.intp], size: int) -> Inde
 
 
 def _with_unrated(side: Side, rated: npt.NDArray[np.intp], size: int) -> Gaussians:
+    known = Gaussians(side.mean, side.covariance)
     if len(rated) == size:
-        return Gaussians(side.mean, side.covariance)
-    mean = np.tile(side.centre, (size, 1))
-    covariance = np.tile(np.linalg.inv(side.precision), (size, 1, 1))
-    mean[rated], covariance[rated] = side.mean, side.covariance
+        return known
+    mean, covariance = (np.repeat(part[None], size, axis=0) for part in known.average)
+    mean[rated], covariance[rated] = known
     return Gaussians(mean, covariance)
