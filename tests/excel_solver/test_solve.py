@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from lxml import etree
 from openpyxl import Workbook as OpenpyxlBook
@@ -23,7 +24,10 @@ from openpyxl.workbook.defined_name import DefinedName
 from openpyxl.worksheet.formula import ArrayFormula
 
 import xlcollab as xc
-from xlcollab.errors import CannotWriteError, OptionError, SolverModelError
+from xlcollab.errors import CannotWriteError, FormulaError, OptionError, SolverModelError, TooManyFactorsWarning
+from xlcollab.excel_solver.solve import check_gradient
+from xlcollab.ratings import Ratings
+from xlcollab.sheets.report import write_report
 from xlcollab.xlsx.workbook import Workbook
 
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -380,3 +384,31 @@ def test_the_output_is_never_overwritten_without_force(rich_book: Path, tmp_path
     assert taken.read_bytes() == b"mine"
     assert xc.solve(rich_book, taken, force=True).output == taken
     assert changed_sheets(rich_book, taken) == {1, 2}
+
+
+def test_a_fit_that_hits_every_rating_is_solved_where_its_rmse_has_a_kink(tmp_path: Path) -> None:
+    ratings = Ratings.from_arrays(*np.indices((4, 3)).reshape(2, -1), [3, 5, 1, 4, 2, 5, 5, 1, 4, 2, 3, 3])
+    with pytest.warns(TooManyFactorsWarning):
+        fit = xc.fit(ratings, solver="scipy", n_factors=3)
+    write_report([fit], tmp_path / "exact.xlsx")
+    (solved,) = xc.solve(tmp_path / "exact.xlsx", output=tmp_path / "solved.xlsx").models
+    assert solved.code == 0
+    assert solved.value == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_gradient_that_is_wrong_away_from_kinks_is_found_out() -> None:
+    class Wrong:
+        smooth, start, linear = True, np.array([1.0, 2.0]), (False,)
+
+        def __init__(self, slope: float) -> None:
+            self.slope = slope
+
+        def values(self, x: np.ndarray) -> np.ndarray:
+            return np.array([float(x @ x)])
+
+        def value_and_gradient(self, x: np.ndarray, _: np.ndarray) -> tuple[float, np.ndarray]:
+            return float(x @ x), self.slope * x
+
+    check_gradient(Wrong(2.0))
+    with pytest.raises(FormulaError, match="does not agree with its formulas"):
+        check_gradient(Wrong(2.1))
