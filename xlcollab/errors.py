@@ -23,6 +23,7 @@
         └── SomeModelsError             exit code 4: the others were solved and written
 
     XlcollabWarning
+    ├── FormulaWarning                formulas among the ratings, which are read as blanks
     ├── UnratedLabelWarning           a user or item without a rating: predicted by mean and bias
     └── TooManyFactorsWarning         more factors than the ratings can hold
 
@@ -40,6 +41,7 @@ __all__ = [
     "FileError",
     "FitError",
     "FormulaError",
+    "FormulaWarning",
     "NoCrosstabError",
     "NotConvergedError",
     "NotFittedError",
@@ -152,6 +154,10 @@ class SomeModelsError(SolverModelError):
 
 class XlcollabWarning(UserWarning):
     """The root of the warnings."""
+
+
+class FormulaWarning(XlcollabWarning):
+    """Formulas stand among the ratings. They are read as blanks: predictions and averages are no ratings."""
 
 
 class UnratedLabelWarning(XlcollabWarning):

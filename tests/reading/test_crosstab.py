@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlcollab.errors import CellValueError, NoCrosstabError, RatingsError, SeveralCrosstabsError
+from xlcollab.errors import CellValueError, FormulaWarning, NoCrosstabError, RatingsError, SeveralCrosstabsError
 from xlcollab.rating_files import read_excel
 from xlcollab.ratings import Ratings
 from xlcollab.reading.crosstab import find_crosstabs, read_crosstab
@@ -116,10 +116,16 @@ def test_genres_above_the_ids_are_no_items(read_from):
     assert outline(read_from(rows)) == ("Ratings", "A2:D5", (14, 29, 72), (27, 49, 57))
 
 
-@pytest.mark.parametrize("word", ["Grand Total", "Total", "Average", "Gesamtergebnis", "Total général", "총합계"])
+@pytest.mark.parametrize(
+    "word", ["Grand Total", "Total", "Average", "Avg.", "All", "Gesamtergebnis", "Total général", "총합계"]
+)
 def test_totals_at_the_end_are_left_out(read_from, word):
     rows = [[*SMALL[0], word], *([*row, 7] for row in SMALL[1:]), [word, 7.5, 9, 9, 25.5]]
     assert outline(read_from(rows)) == ("Ratings", "A1:D4", (14, 29, 72), (27, 49, 57))
+
+
+def test_a_last_film_called_all_stays(read_from):
+    assert read_from([["user", "Heat", "All"], ["Ann", 3, 5], ["Bob", 4, 2]]).items == ("Heat", "All")
 
 
 def test_a_film_called_total_in_the_middle_stays(read_from):
@@ -200,12 +206,27 @@ def test_ratings_are_found_among_the_addresses_of_cells(found_in):
     assert (table.range, table.users) == ("B1:E4", ("Ann", "Bob", "Cy"))
 
 
-def test_a_formula_among_the_ratings_is_no_rating(read_from):
+def test_a_formula_among_the_ratings_is_no_rating_and_is_told_of(read_from):
     rows = [list(row) for row in SMALL]
     rows[1][1] = "=9/2"
-    table = read_from(rows)
+    with pytest.warns(FormulaWarning, match=r"1 in all, the first in \w+!B2.*paste them as values"):
+        table = read_from(rows)
     assert table.values[0][0] is None
     assert table.n_ratings == 6
+
+
+def test_formulas_among_the_ratings_of_a_long_table_are_told_of(read_from):
+    rows = [
+        ["user", "item", "rating"],
+        *([f"u{at % 3}", f"i{at // 3}", at % 5 if at % 4 else "=2+2"] for at in range(9)),
+    ]
+    with pytest.warns(FormulaWarning, match=r"3 in all, the first in \w+!C2"):
+        assert read_from(rows).n_ratings == 6
+
+
+def test_a_row_and_column_of_means_by_formula_are_no_word_worth(read_from):
+    rows = [[*SMALL[0], "mine"], *([*row, "=AVERAGE(B2:D2)"] for row in SMALL[1:])]
+    assert read_from(rows).n_ratings == 7
 
 
 def test_a_table_of_formulas_holds_no_ratings_and_the_error_says_how_to_make_them_some(book_of):

@@ -8,12 +8,13 @@ start-up budget.
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, cast
 
-from xlcollab.errors import DuplicateError, NoCrosstabError, RatingsError, SeveralCrosstabsError
+from xlcollab.errors import DuplicateError, FormulaWarning, NoCrosstabError, RatingsError, SeveralCrosstabsError
 from xlcollab.labels import Label, is_item_word, is_user_word, plain_label, repeated, roles
 from xlcollab.reading.grid import DATE, FORMULA, NUMBER, Blanks, Grid, Place, Spot
 from xlcollab.reading.long_tables import LongLayout
@@ -53,7 +54,7 @@ class Crosstab(_Table):
     ``values`` (m rows of n) are numbers, None where a cell is blank, a formula or a marker of "not rated". ``area`` is
     the place on the sheet, labels included, totals left out; ``user_lines`` and ``item_lines`` are the sheet's rows and
     columns (columns and rows if ``transposed``). ``problem`` is the error that `Ratings.from_table` raises for it.
-    ``copies`` are the other places where the same ratings stand.
+    ``copies`` are the other places where the same ratings stand, ``formulas`` the cells that were taken for blanks.
     """
 
     users: tuple[Label, ...]
@@ -66,6 +67,7 @@ class Crosstab(_Table):
     item_title: str = "item"
     problem: RatingsError | None = None
     copies: tuple[str, ...] = ()
+    formulas: tuple[Spot, ...] = field(default=(), repr=False)
     kind: Literal["crosstab"] = "crosstab"
 
     @cached_property
@@ -138,6 +140,7 @@ class LongTable(_Table):
     item_title: str = "item"
     problem: RatingsError | None = None
     copies: tuple[str, ...] = ()
+    formulas: tuple[Spot, ...] = field(default=(), repr=False)
     kind: Literal["long"] = "long"
 
     @cached_property
@@ -229,6 +232,13 @@ def read_crosstab(
     table = found[0]
     if table.problem is not None:
         raise table.problem
+    if table.formulas:
+        warnings.warn(
+            f"Formulas stand among the ratings, {len(table.formulas)} in all, the first in {table.formulas[0].text}."
+            " They count as not rated: paste them as values if they are ratings.",
+            FormulaWarning,
+            stacklevel=2,
+        )
     return table
 
 
@@ -310,7 +320,10 @@ def table_of(grid: Grid, layout: Layout, *, transpose: bool = False) -> Crosstab
     across = tuple(_label(grid, layout.top, col) for col in cols)
     values = cast(Sequence[Sequence[float | None]], [grid.ratings(row, cols) for row in rows])
     row_lines, col_lines = tuple(row + grid.first_row for row in rows), tuple(col + grid.first_col for col in cols)
-    found = Crosstab(grid.place, area, down, across, values, row_lines, col_lines, problem=layout.problem)
+    formulas = _formulas(grid, rows, cols)
+    found = Crosstab(
+        grid.place, area, down, across, values, row_lines, col_lines, problem=layout.problem, formulas=formulas
+    )
     if transpose:
         found = found.turned()
     return _titled(found, grid, layout)
@@ -326,6 +339,12 @@ def _titled(table: Crosstab, grid: Grid, layout: CrosstabLayout) -> Crosstab:
     beside = grid.value(layout.top + 1, layout.left - 1) if layout.left else None
     user_title = beside if isinstance(beside, str) and is_user_word(beside) else table.user_title
     return replace(table, item_title=corner, user_title=user_title)
+
+
+def _formulas(grid: Grid, rows: Sequence[int], cols: Sequence[int]) -> tuple[Spot, ...]:
+    """Where formulas stand in place of ratings."""
+    some = (row for row in rows if FORMULA in grid.kinds[row])
+    return tuple(grid.spot(row, col) for row in some for col in cols if grid.kinds[row][col] == FORMULA)
 
 
 def _label(grid: Grid, row: int, col: int) -> Label:
@@ -354,6 +373,7 @@ def _long_table(grid: Grid, layout: LongLayout, area: Area) -> LongTable:
         user_title,
         item_title,
         layout.problem,
+        formulas=_formulas(grid, layout.rows, [layout.rating]),
     )
 
 

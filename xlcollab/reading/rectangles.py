@@ -169,8 +169,13 @@ def _about_cells(grid: Grid, top: int, left: int, bottom: int) -> bool:
     )
 
 
+PANDAS_MARGINS = "All"  # of pivot_table(margins=True), which has them on both sides; alone it is a name like others
+
+
 def _crosstab(grid: Grid, top: int, left: int, bottom: int, right: int, lenient: bool) -> CrosstabLayout | None:
     last_row, last_col = bottom, right
+    if grid.value(bottom, left) == grid.value(top, right) == PANDAS_MARGINS:
+        last_row, last_col = bottom - 1, right - 1
     while last_row > top and is_total_word(grid.value(last_row, left)):
         last_row -= 1
     while last_col > left and is_total_word(grid.value(top, last_col)):
