@@ -73,7 +73,8 @@ _TOTAL_WORDS = """
     grand total, total, totals, sum, count, average, avg, avg., mean, median, average rating, mean rating, rmse,
     gesamtergebnis, gesamt, summe, anzahl, mittelwert, durchschnitt, total général, somme, moyenne, total general, suma,
     suma total, promedio, media, total geral, soma, média, totale complessivo, totale, somma, eindtotaal, totaal,
-    gemiddelde, suma końcowa, totalsumma, hovedtotal, общий итог, итого, 总计, 總計, 総計, 합계, 총합계, total result, (blank)
+    gemiddelde, suma końcowa, totalsumma, hovedtotal, общий итог, итого, 总计, 總計, 総計, 합계, 총합계,
+    total result, (blank)
 """
 _TOTALS = frozenset(word.strip() for word in _TOTAL_WORDS.split(","))
 
