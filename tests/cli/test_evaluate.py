@@ -11,7 +11,7 @@ from xlcollab.evaluation import evaluate as measured
 from xlcollab.fitting import fit
 from xlcollab.rating_files import read_ratings
 
-KEYS = {"solver", "rmse", "mae", "fit_seconds", "predict_seconds", "n_train", "n_test"}
+KEYS = {"solver", "rmse", "mae", "fit_seconds", "predict_seconds", "n_train", "n_test", "unknown"}
 
 
 @pytest.fixture
@@ -35,6 +35,14 @@ def test_two_files_give_the_held_out_error(run, files):
     assert (document["n_train"], document["n_test"]) == (165, 41)
     assert min(document["fit_seconds"], document["predict_seconds"]) > 0
     assert document["inside"] == expected.inside
+
+
+def test_a_column_says_how_many_were_unknown_where_some_were(run, files):
+    assert "unknown" not in run("evaluate", *files).stdout
+    with files[1].open("a") as file:
+        file.write("999\t49\t4\n")
+    header, row = (line.split() for line in run("evaluate", *files).stdout.splitlines()[-2:])
+    assert (header[-1], row[-1]) == ("unknown", "1")
 
 
 def test_the_model_and_its_settings_reach_the_fit(run, files):

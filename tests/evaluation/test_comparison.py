@@ -16,7 +16,7 @@ from xlcollab.evaluation import (
 )
 
 LINEAR = {"solver": "scipy", "n_factors": 2, "biased": True, "penalty": 2.0, "restarts": 1}
-FIGURES = ["rmse", "mae", "inside", "fit_seconds", "predict_seconds", "n_train", "n_test"]
+FIGURES = ["rmse", "mae", "inside", "fit_seconds", "predict_seconds", "n_train", "n_test", "unknown"]
 
 
 class TestCrossValidate:

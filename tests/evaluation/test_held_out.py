@@ -76,6 +76,12 @@ class TestEvaluation:
         assert found.predict_seconds > 0
         assert (found.fit.solver, found.fit.model) == ("scipy", Model(2, biased=True))
 
+    def test_refuses_parts_that_share_no_label(self, parts):
+        train, valid = parts
+        strangers = replace(valid, users=tuple(range(100, 140)), items=tuple(range(500, 500 + valid.n_items)))
+        with pytest.raises(RatingsError, match=r"share no user and no item .*users 100, … and 0, …"):
+            evaluate(train, strangers, **LINEAR)
+
     def test_counts_the_ratings_inside_the_intervals(self, parts):
         train, valid = parts
         found = evaluate(train, valid)

@@ -44,7 +44,9 @@ _HEADINGS = {
     "predict_seconds": "predict s",
     "n_train": "train",
     "n_test": "test",
+    "unknown": "unknown",
 }
+_COUNTS = {"n_train", "n_test", "unknown", "splits"}
 
 
 @click.command(short_help="The error on held-out ratings, of one solver or several.")
@@ -140,7 +142,7 @@ def _splits(ratings: Ratings, test: Ratings | None, folds: int | None, valid_pct
 def _numbers(row: dict[Any, float]) -> dict[str, float]:
     """Counts as whole numbers again, which means over splits need not be."""
     return {
-        str(name): int(value) if name in {"n_train", "n_test", "splits"} and float(value).is_integer() else float(value)
+        str(name): int(value) if name in _COUNTS and float(value).is_integer() else float(value)
         for name, value in row.items()
     }
 
@@ -160,6 +162,8 @@ def _echo(rows: list[dict[str, Any]]) -> None:
         idle |= {"behind", "behind_se"}
     if rows[0]["splits"] == 1:
         idle.add("pooled")
+    if not any(row["unknown"] for row in rows):
+        idle.add("unknown")
     columns = [name for name in _HEADINGS if name not in idle]
     if rows[0]["splits"] > 1:
         click.echo(f"means of {rows[0]['splits']} splits")
@@ -173,7 +177,7 @@ def _echo(rows: list[dict[str, Any]]) -> None:
 def _text(name: str, value: float) -> str:
     if math.isnan(value):
         return ""
-    if name in {"n_train", "n_test"}:
+    if name in _COUNTS:
         return f"{value:.0f}"
     if name == "inside":
         return f"{value:.1%}"

@@ -123,7 +123,15 @@ def _pooled(folds: pd.DataFrame) -> pd.Series[float]:
     weight = folds["n_test"] / folds["n_test"].sum()
     squares, mae = (weight * folds["rmse"] ** 2).sum(), (weight * folds["mae"]).sum()
     inside = (weight * folds["inside"]).sum(skipna=False)
-    return pd.Series({"rmse": np.sqrt(squares), "mae": mae, "inside": inside, "n_test": folds["n_test"].sum()})
+    return pd.Series(
+        {
+            "rmse": np.sqrt(squares),
+            "mae": mae,
+            "inside": inside,
+            "n_test": folds["n_test"].sum(),
+            "unknown": folds["unknown"].sum(),
+        }
+    )
 
 
 def _pairs(ratings: Data | None, splits: Splits) -> Iterator[Pair]:

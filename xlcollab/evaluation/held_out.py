@@ -85,6 +85,7 @@ class Evaluation:
             "predict_seconds": self.predict_seconds,
             "n_train": self.n_train,
             "n_test": self.n_test,
+            "unknown": self.unknown,
         }
 
 
@@ -114,8 +115,8 @@ def evaluate(
     grid
         Settings to choose from by an error held out within ``train`` (`search`), as ``{"n_factors": [2, 5, 10]}``.
 
-    Raises what `xlcollab.fit` raises, `RatingsError` where there is nothing to measure on, or where a pair of user and
-    item is in both parts, and `OptionError` for settings beside a `Fit`.
+    Raises what `xlcollab.fit` raises, `RatingsError` where there is nothing to measure on, where the parts share no
+    user and no item, or where they share a rating, and `OptionError` for settings beside a `Fit`.
     """
     valid = as_ratings(valid)
     if not len(valid):
@@ -141,6 +142,11 @@ def _measured(made: Fit, valid: Ratings, fit_seconds: float, *, n: int | None, r
     """How well a fit predicts ratings that it has not seen."""
     started = time.perf_counter()
     user_idx, item_idx = made.ratings.positions(valid)
+    if max(user_idx.max(), item_idx.max()) < 0:
+        raise RatingsError(
+            f"The held-out ratings share no user and no item with the training ratings (users {valid.users[0]!r}, …"
+            f" and {made.ratings.users[0]!r}, …): there is nothing to measure. Are these the same kind of labels?"
+        )
     predicted = made.predict_positions(user_idx, item_idx)
     done = time.perf_counter()
     within = made.inside(0.8, valid)
