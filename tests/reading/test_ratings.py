@@ -75,6 +75,15 @@ def test_positions_of_labels_are_minus_one_where_unknown(small):
     assert small.user_position([]).dtype == np.int32
 
 
+def test_a_label_is_found_as_it_was_typed_when_it_was_read():
+    users, items = ["u1 ", " u2", "u1"], [27.0, "b", " b "]
+    ratings = Ratings.from_arrays(users, items, [1, 2, 3])
+    assert (ratings.users, ratings.items) == (("u1", "u2"), (27, "b"))
+    assert ratings.user_position([*users, "u 1"]).tolist() == [0, 1, 0, -1]
+    assert ratings.item_position(np.array([*items, "27 "], dtype=object)).tolist() == [0, 1, 1, -1]
+    assert ratings.user_position("u2\n").tolist() == [1]
+
+
 # From columns
 
 

@@ -17,7 +17,7 @@ from xlcollab.answers.names import label_columns
 from xlcollab.answers.ranking import largest
 from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.errors import RatingsError
-from xlcollab.labels import is_many, repeated, roles
+from xlcollab.labels import is_many, plain_label, repeated, roles
 from xlcollab.model import Factors, Model, link
 from xlcollab.ratings import Label
 from xlcollab.settings import whole_number
@@ -132,7 +132,7 @@ def few_ratings(kind: str, ratings: Few, y_range: tuple[float, float] | None) ->
     """
     pairs = _pairs(kind, ratings)
     labels: list[Label] = [label for label, _ in pairs]
-    if twice := repeated(labels):
+    if twice := repeated(map(plain_label, labels)):
         raise RatingsError(f"The {kind} {labels[twice[0]]!r} is rated twice. Leave one of the two out.")
     low, high = y_range or (-np.inf, np.inf)
     for label, value in pairs:

@@ -72,11 +72,17 @@ def _code_objects(column: npt.NDArray[Any]) -> tuple[tuple[Label, ...], IndexArr
 
 
 def positions_of(labels: object, known: Mapping[Label, int]) -> IndexArray:
-    """The positions (int32) of labels in any sequence, -1 where one is not known; a single label gives one position."""
+    """The positions (int32) of labels in any sequence, -1 where one is not known; a single label gives one position.
+
+    What is not known as it stands may be so as it is kept (`plain_label`): "u1 " is "u1".
+    """
     several: Any = labels if is_many(labels) else [labels]
     to_list = getattr(several, "tolist", None)  # NumPy and pandas: entries become Python's own numbers
     listed = to_list() if to_list is not None else list(several)
-    return np.fromiter((known.get(label, -1) for label in listed), np.int32, count=len(listed))
+    positions = np.fromiter((known.get(label, -1) for label in listed), np.int32, count=len(listed))
+    for at in np.flatnonzero(positions < 0).tolist():
+        positions[at] = known.get(plain_label(listed[at]), -1)
+    return positions
 
 
 def rating_values(column: Column, where: Where) -> FloatArray:
