@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
 
+from xlcollab.errors import OptionError
+
 __all__ = [
     "Label",
     "is_header_word",
@@ -22,6 +24,7 @@ __all__ = [
     "match_names",
     "missing_labels",
     "plain_label",
+    "refuse_many",
     "repeated",
     "roles",
     "sorted_labels",
@@ -35,6 +38,12 @@ Label = int | float | str | dt.date | dt.datetime
 def is_many(labels: object) -> TypeGuard[Iterable[Any]]:
     """Whether this is several labels, and not one; a text is one."""
     return isinstance(labels, Iterable) and not isinstance(labels, str | bytes)
+
+
+def refuse_many(kind: str, label: object) -> None:
+    """Refuse several labels where one user or one item is asked about."""
+    if is_many(label):
+        raise OptionError(f"This is asked about one {kind} at a time: pass one label, not several.")
 
 
 def missing_labels(labels: Iterable[object]) -> list[int]:
