@@ -41,10 +41,10 @@ def code_labels(column: Column) -> tuple[tuple[Label, ...], IndexArray]:
     if isinstance(column, np.ndarray) and column.dtype == object:
         return _code_objects(column)
     entries = column.tolist() if isinstance(column, np.ndarray) else column
-    distinct = dict.fromkeys(entries)
-    labels = sorted_labels(dict.fromkeys(map(plain_label, distinct)))
+    plain = {entry: plain_label(entry) for entry in dict.fromkeys(entries)}
+    labels = sorted_labels(dict.fromkeys(plain.values()))
     position = {label: at for at, label in enumerate(labels)}
-    coded = {entry: position[plain_label(entry)] for entry in distinct}
+    coded = {entry: position[label] for entry, label in plain.items()}
     return tuple(labels), np.fromiter(map(coded.__getitem__, entries), np.int32, count=len(entries))
 
 
