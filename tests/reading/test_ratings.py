@@ -212,7 +212,7 @@ def test_a_pair_that_stands_there_twice_is_an_error_that_names_both_rows():
         Ratings.from_arrays([7, 8, 7], ["a", "a", "a"], [1, 2, 3])
     assert str(caught.value) == (
         "Row 0 and Row 2 both rate item 'a' for user 7. "
-        "Delete one of them, or pass duplicates='last' or 'mean' (--duplicates)."
+        "Delete one of them, or pass duplicates='last' or 'mean' to read_ratings or Ratings.from_frame (--duplicates)."
     )
 
 

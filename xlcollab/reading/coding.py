@@ -160,7 +160,7 @@ def duplicate_error(describe: Callable[[int, int], str], where: Where, first: in
     spot = where(second)
     return DuplicateError(
         f"{where(first).text} and {spot.text} {describe(first, second)}. "
-        "Delete one of them, or pass duplicates='last' or 'mean' (--duplicates).",
+        "Delete one of them, or pass duplicates='last' or 'mean' to read_ratings or Ratings.from_frame (--duplicates).",
         sheet=spot.sheet,
         cell=spot.cell,
     )
