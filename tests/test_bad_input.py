@@ -220,6 +220,24 @@ def test_a_policy_settles_it_alike_by_every_door(policy, value, tmp_path):
         assert ratings.dense()[ratings.user_position(3), ratings.item_position(12)] == value
 
 
+def test_the_way_out_of_a_pair_that_stands_there_twice_leads_to_a_fit(tmp_path):
+    rows = [*GOOD, (3, 12, 5.0)]
+    frame = pd.DataFrame(rows, columns=["user", "item", "rating"])
+    path = _csv(tmp_path / "long.csv", [("user", "item", "rating"), *rows])
+    for data in (frame, path):
+        for ask in (
+            xc.fit,
+            lambda given: xc.evaluate(given, valid=given),
+            xc.cross_validate,
+            lambda given: xc.compare(given, ["als"]),
+            lambda given: xc.search(given, {"penalty": [1.0]}, solver="als"),
+        ):
+            with pytest.raises(DuplicateError, match=r"duplicates='last' .* to read_ratings or Ratings\.from_frame"):
+                ask(data)
+    for ratings in (Ratings.from_frame(frame, duplicates="last"), xc.read_ratings(path, duplicates="last")):
+        assert len(xc.fit(ratings, solver="als").ratings) == len(GOOD)
+
+
 @pytest.mark.parametrize("door", [crosstab_csv, crosstab_xlsx])
 def test_a_user_with_two_rows_is_refused(door: Door, tmp_path):
     users, items, cells = _cells(GOOD)

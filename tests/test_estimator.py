@@ -126,6 +126,13 @@ class TestPredict:
         np.testing.assert_array_equal(predicted, made.fit_.predict(users, items, unknown="mean"))
         assert len(set(predicted)) == 4
 
+    def test_knows_all_that_it_was_fitted_to_blanks_around_labels_or_not(self, frame, made):
+        X, y = frame[["user", "item"]].map("{} ".format), frame["rating"]
+        spaced = MatrixFactorization(**LINEAR).fit(X, y)
+        assert spaced.known(X).all()
+        assert spaced.score(X, y) == pytest.approx(made.score(frame[["user", "item"]], y), abs=1e-6)
+        assert spaced.fit_.predict(" 293", "49 ") == spaced.fit_.predict("293", "49")
+
     def test_keeps_to_the_scale_unless_told_otherwise(self, frame):
         X, y = frame[["user", "item"]], frame["rating"]
         loose = {**LINEAR, "n_factors": 5, "penalty": 0.1}

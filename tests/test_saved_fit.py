@@ -2,8 +2,10 @@ import datetime as dt
 import json
 import zipfile
 from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from xlcollab.errors import CannotWriteError, DamagedFileError, FileError, UnsupportedFormatError
@@ -61,6 +63,14 @@ class TestSaving:
         assert (again.user_names, again.item_names) == ({27: "Ann"}, {"a": "A film"})
         assert (again.source, again.user_title) == (ratings.source, "reader")
         np.testing.assert_array_equal(again.timestamps, np.arange(6))
+
+    def test_takes_every_label_that_a_fit_takes(self, tmp_path):
+        users = [np.int64(3), np.float64(2.5), Decimal(7), np.str_("u"), pd.Timestamp("2024-01-02"), True]
+        made = fit(Ratings.from_arrays(users, list("abcabc"), [1, 2, 3, 4, 5, 4]), solver="als")
+        made.save(tmp_path / "m.xlc")
+        again = load(tmp_path / "m.xlc")
+        assert set(again.ratings.users) == {3, 2.5, 7, "u", dt.datetime(2024, 1, 2), True}
+        np.testing.assert_array_equal(again.predict(users, "a"), made.predict(users, "a"))
 
     def test_keeps_what_is_not_as_usual(self, made, tmp_path):
         changed = {"clip": not made.clip, "penalised": not made.penalised, "device": "cuda", "valid_rmse": 0.5}

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xlcollab.errors import OptionError
+from xlcollab.errors import OptionError, RatingsError
 from xlcollab.fitting import fit
 from xlcollab.model import Model
 from xlcollab.ratings import Ratings, Source
@@ -51,6 +51,19 @@ class TestJoined:
         assert joined(old, new).timestamps.tolist() == [7, 9]
         assert joined(old, Ratings((1,), ("b",), [0], [0], [2.0])).timestamps is None
 
+    def test_refuses_the_same_people_by_labels_of_another_type(self):
+        old = Ratings.from_arrays([0, 1, 1], ["a", "a", "b"], [1.0, 2.0, 3.0])
+        with pytest.raises(RatingsError, match="New user '0' is 0 in the training .* users of both the same type"):
+            joined(old, Ratings.from_arrays(["0", "new"], ["a", "b"], [4.0, 5.0]))
+        swapped = Ratings.from_arrays(["a", "a"], [0, 1], [1.0, 2.0])
+        with pytest.raises(RatingsError, match="New item '1' is 1 in the training .* other item of the new ratings"):
+            joined(swapped, Ratings.from_arrays(["a"], ["1"], [4.0]))
+
+    def test_welcomes_labels_that_nobody_had(self):
+        old = Ratings.from_arrays([0, 1], ["a", "b"], [1.0, 2.0])
+        assert joined(old, Ratings.from_arrays([2], ["c"], [4.0])).users == (0, 1, 2)
+        assert joined(old, Ratings.from_arrays(["Ann"], ["a"], [4.0])).users == (0, 1, "Ann")
+
 
 class TestUpdate:
     @pytest.mark.parametrize(("solver", "options"), WARM)
@@ -85,6 +98,11 @@ class TestUpdate:
         assert more.ratings.users[-1] == "new"
         assert len(more.ratings) == len(made.ratings) + 1
         assert "new" not in made.ratings.users
+
+    def test_refuses_users_of_another_type(self, lesson_ratings):
+        made = fit(lesson_ratings, Model(1, biased=True), solver="als")
+        with pytest.raises(RatingsError, match="New user '293' is 293 .* Give the users of both the same type"):
+            update(made, pd.DataFrame({"user": ["293"], "item": [49], "rating": [4.0]}))
 
     def test_what_was_held_out_stays_so_unless_it_is_rated_now(self, two_factors):
         made = fit(two_factors, Model(1, biased=True), solver="als", valid_pct=0.2)

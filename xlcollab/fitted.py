@@ -21,7 +21,7 @@ from xlcollab.answers.similarity import most_similar
 from xlcollab.answers.unknown import predicted_somehow
 from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.errors import FitError, OptionError, UnknownLabelError
-from xlcollab.labels import is_many
+from xlcollab.labels import is_many, refuse_many
 from xlcollab.model import Factors, Model, predict_all, predict_pairs
 from xlcollab.plots import plot_calibration, plot_history, plot_predictions
 from xlcollab.ratings import Label, Ratings
@@ -231,6 +231,7 @@ class Fit:
     def _similar(self, kind: str, label: Label, n: int) -> pd.DataFrame:
         import pandas as pd
 
+        refuse_many(kind, label)
         position = self._found(kind, label)
         vectors = self.factors.user_factors if kind == "user" else self.factors.item_factors
         labels, names = self._labels_and_names(kind)
@@ -332,6 +333,8 @@ class Fit:
         "Because you rated …": see `Explanation` for the parts, which add up to the prediction. Raises
         `UnknownLabelError`, and `FitError` where the fit has no factors.
         """
+        refuse_many("user", user)
+        refuse_many("item", item)
         user_idx, item_idx = self._found("user", user), self._found("item", item)
         own = np.flatnonzero(self.ratings.user_idx == user_idx[0])
         newcomer = self._newcomer("user", self.ratings.item_idx[own], self.ratings.values[own])

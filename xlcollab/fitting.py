@@ -169,18 +169,22 @@ def refuse_shared(train: Ratings, valid: Ratings) -> None:
         )
 
 
-def refuse_other_types(train: Ratings, valid: Ratings) -> None:
-    """Refuse held-out users or items none of which is known, where some would be if texts and numbers were the same."""
-    for kind, known, held_out in (("user", train.users, valid.users), ("item", train.items, valid.items)):
-        if known is held_out or not set(known).isdisjoint(held_out):  # parts of the same ratings share their labels
+def refuse_other_types(train: Ratings, others: Ratings, called: str = "held-out") -> None:
+    """Refuse users or items of others none of which is known, where some would be if texts and numbers were the same.
+
+    ``called`` is what a message calls those ratings.
+    """
+    for kind, known, labels in (("user", train.users, others.users), ("item", train.items, others.items)):
+        if known is labels or not set(known).isdisjoint(labels):  # parts of the same ratings share their labels
             continue
         by_text = {str(label): label for label in known}
-        for label in held_out:
+        for label in labels:
             same = by_text.get(str(label))
             if same is not None:
                 raise RatingsError(
-                    f"Held-out {kind} {label!r} is {same!r} in the training ratings, and no other {kind} of the"
-                    f" held-out ratings is known there. Give the {kind}s of both the same type, numbers or texts."
+                    f"{called.capitalize()} {kind} {label!r} is {same!r} in the training ratings, and no other {kind}"
+                    f" of the {called} ratings is known there. Give the {kind}s of both the same type, numbers or"
+                    " texts."
                 )
 
 

@@ -9,7 +9,10 @@ import datetime as dt
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, TypeGuard
+
+from xlcollab.errors import OptionError, RatingsError
 
 __all__ = [
     "Label",
@@ -22,6 +25,8 @@ __all__ = [
     "match_names",
     "missing_labels",
     "plain_label",
+    "refuse_many",
+    "refuse_other_labels",
     "repeated",
     "roles",
     "sorted_labels",
@@ -35,6 +40,22 @@ Label = int | float | str | dt.date | dt.datetime
 def is_many(labels: object) -> TypeGuard[Iterable[Any]]:
     """Whether this is several labels, and not one; a text is one."""
     return isinstance(labels, Iterable) and not isinstance(labels, str | bytes)
+
+
+def refuse_many(kind: str, label: object) -> None:
+    """Refuse several labels where one user or one item is asked about."""
+    if is_many(label):
+        raise OptionError(f"This is asked about one {kind} at a time: pass one label, not several.")
+
+
+def refuse_other_labels(kind: str, labels: Sequence[object]) -> None:
+    """Refuse users or items that are of another type than a `Label`: no file could hold them."""
+    if not all(issubclass(known, Label) for known in set(map(type, labels))):  # labels may be very many, types are few
+        label = next(label for label in labels if not isinstance(label, Label))
+        raise RatingsError(
+            f"The {kind} {label!r} is a {type(label).__name__}; a label is an int, a float, a text or a date."
+            f" Make texts of such {kind}s, by str."
+        )
 
 
 def missing_labels(labels: Iterable[object]) -> list[int]:
@@ -123,11 +144,21 @@ def is_total_word(text: object) -> bool:
     return isinstance(text, str) and text.strip().casefold() in _TOTALS
 
 
-def plain_label(value: Label) -> Label:
-    """A label as it is kept: a whole number is an int (27.0 → 27), a text loses the blanks around it."""
-    if isinstance(value, float) and value.is_integer():
+def plain_label(value: Any) -> Label:
+    """A label as it is kept: a text loses the blanks around it, a number of NumPy's becomes one of Python's.
+
+    A whole number is an int: 27.0 and Decimal("27") → 27.
+    """
+    if isinstance(value, str):
+        return value.strip()
+    if type(value) is int:  # as a rule
+        return value
+    if isinstance(value, Decimal) and not value.is_finite():
+        return float(value)
+    if isinstance(value, Decimal) and value == value.to_integral_value():
         return int(value)
-    return value.strip() if isinstance(value, str) else value
+    label: Label = value.item() if hasattr(value, "dtype") and value.dtype.kind in "biuf" else value
+    return int(label) if isinstance(label, float) and label.is_integer() else label
 
 
 def is_plain_int(text: str) -> bool:

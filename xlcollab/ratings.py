@@ -15,7 +15,7 @@ import numpy as np
 
 from xlcollab.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from xlcollab.errors import OptionError, RatingsError
-from xlcollab.labels import Label, match_names, missing_labels
+from xlcollab.labels import Label, match_names, missing_labels, refuse_other_labels
 from xlcollab.reading.coding import (
     Column,
     Where,
@@ -173,8 +173,9 @@ class Ratings:
     ) -> Ratings:
         """Ratings from columns of equal length: user labels, item labels, numbers, and seconds since 1970.
 
-        Raises `CellValueError` for a value that is no finite number and `DuplicateError` where a user rates an item
-        twice, unless ``duplicates`` says to keep the 'last' or the 'mean'.
+        Raises `CellValueError` for a value that is no finite number, `RatingsError` for a label that is none (`Label`)
+        and `DuplicateError` where a user rates an item twice, unless ``duplicates`` says to keep the 'last' or the
+        'mean'.
         """
         return cls._from_columns(users, items, values, timestamps, _row_name, duplicates)
 
@@ -210,6 +211,8 @@ class Ratings:
         from xlcollab.reading.frames import crosstab_parts
 
         users, items, dense, titles = crosstab_parts(df)
+        refuse_other_labels("user", users)
+        refuse_other_labels("item", items)
         rows, cols = np.nonzero(~np.isnan(dense))
         positions = rows.astype(np.int32), cols.astype(np.int32)
         return cls(users, items, *positions, dense[rows, cols], user_title=titles[0], item_title=titles[1])
@@ -236,6 +239,7 @@ class Ratings:
             if missing := missing_labels(labels):
                 row = int(np.flatnonzero(np.isin(idx, missing))[0])
                 raise RatingsError(f"{where(row).text} has no {role}. Fill it in, or leave the row out.")
+            refuse_other_labels(role, labels)
         floats = rating_values(values, where)
 
         def describe(_: int, second: int) -> str:

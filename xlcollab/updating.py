@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from xlcollab.fitted import Fit
-from xlcollab.fitting import fit
+from xlcollab.fitting import fit, refuse_other_types
 from xlcollab.labels import Label
 from xlcollab.progress import OnProgress
 from xlcollab.rating_files import Data, as_ratings
@@ -32,7 +32,7 @@ def update(
     New users and items may appear; a rating that is there already is replaced. What was held out stays held out, unless
     it is rated now. Solvers that can (als, scipy) start from the factors that were found, and need fewer iterations;
     the others fit anew, bayes without searching for the number of factors again. For one user or item who is new
-    `Fit.fold_in_user` and `Fit.fold_in_item` are enough. Raises what `fit` raises.
+    `Fit.fold_in_user` and `Fit.fold_in_item` are enough. Raises what `joined` and `fit` raise.
     """
     ratings = joined(made.ratings, as_ratings(new))
     return fit(
@@ -52,8 +52,10 @@ def update(
 def joined(ratings: Ratings, new: Ratings) -> Ratings:
     """Both together; where both hold a rating of the same pair, the new one stays.
 
-    The users and items of ``ratings`` keep their positions, those that only ``new`` knows follow.
+    The users and items of ``ratings`` keep their positions, those that only ``new`` knows follow. Raises `RatingsError`
+    where labels are numbers in one and texts in the other, by which the same people would count twice.
     """
+    refuse_other_types(ratings, new, "new")
     users, items = _longer(ratings.users, new.users), _longer(ratings.items, new.items)
     columns = []
     for own, others, labels, all_labels in (

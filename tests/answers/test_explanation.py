@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from xlcollab.errors import FitError, UnknownLabelError
+from xlcollab.errors import FitError, OptionError, UnknownLabelError
 from xlcollab.fitting import fit
 from xlcollab.model import Model, link
 from xlcollab.solvers.torch_network import Network
@@ -107,6 +107,17 @@ class TestExplain:
     def test_names_an_unknown_label(self, made):
         with pytest.raises(UnknownLabelError, match="There is no user 0"):
             made.explain(0, 49)
+
+    def test_is_asked_for_one_prediction_at_a_time(self, made):
+        new = made.fold_in_user({49: 5})
+        for kind, ask in (
+            ("user", lambda: made.explain([293, 14], 49)),
+            ("item", lambda: made.explain(293, [49, 27])),
+            ("item", lambda: new.explain([49, 27])),
+            ("item", lambda: new.linear([49, 27])),
+        ):
+            with pytest.raises(OptionError, match=f"about one {kind} at a time"):
+                ask()
 
     def test_needs_factors(self, lesson_ratings):
         network = fit(lesson_ratings, solver="torch", network=Network(layers=(4,)), epochs=1)

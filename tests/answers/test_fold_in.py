@@ -239,6 +239,8 @@ class TestNewcomer:
     def test_refuses_a_series_that_rates_an_item_twice(self, made):
         with pytest.raises(RatingsError, match="The item 'i0' is rated twice. Leave one of the two out"):
             made.fold_in_user(pd.Series([5.0, 3.0, 2.0], index=["i0", "i3", "i0"]))
+        with pytest.raises(RatingsError, match="The item 'i0' is rated twice"):
+            made.fold_in_user({"i0": 3.0, "i0 ": 4.0})
 
     def test_moves_with_the_ratings(self, made):
         predictions = [made.fold_in_user({"i0": value}).predict("i0", clip=False) for value in (1, 2, 3)]

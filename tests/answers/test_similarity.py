@@ -3,7 +3,7 @@ import pytest
 
 from xlcollab.answers import ranking
 from xlcollab.answers.similarity import most_similar
-from xlcollab.errors import FitError, UnknownLabelError
+from xlcollab.errors import FitError, OptionError, UnknownLabelError
 from xlcollab.fitting import fit
 from xlcollab.model import Model
 
@@ -101,6 +101,13 @@ class TestOfAFit:
             made.similar_items("x")
         with pytest.raises(UnknownLabelError, match="There is no user 0"):
             made.similar_users(0)
+
+    @pytest.mark.parametrize("several", [[49, 57], (49,), np.array([49, 57]), {49}])
+    def test_are_asked_for_one_at_a_time(self, made, several):
+        with pytest.raises(OptionError, match="about one item at a time: pass one label, not several"):
+            made.similar_items(several)
+        with pytest.raises(OptionError, match="about one user"):
+            made.similar_users(several)
 
     def test_biases_alone_say_nothing_of_likeness(self, lesson_ratings):
         made = fit(lesson_ratings, Model(0, biased=True), solver="scipy", penalty=2.0)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import re
+from decimal import Decimal
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -75,6 +78,15 @@ def test_positions_of_labels_are_minus_one_where_unknown(small):
     assert small.user_position([]).dtype == np.int32
 
 
+def test_a_label_is_found_as_it_was_typed_when_it_was_read():
+    users, items = ["u1 ", " u2", "u1"], [27.0, "b", " b "]
+    ratings = Ratings.from_arrays(users, items, [1, 2, 3])
+    assert (ratings.users, ratings.items) == (("u1", "u2"), (27, "b"))
+    assert ratings.user_position([*users, "u 1"]).tolist() == [0, 1, 0, -1]
+    assert ratings.item_position(np.array([*items, "27 "], dtype=object)).tolist() == [0, 1, 1, -1]
+    assert ratings.user_position("u2\n").tolist() == [1]
+
+
 # From columns
 
 
@@ -100,6 +112,53 @@ def test_labels_of_mixed_types_stay_as_they_appear_and_apart():
     ratings = Ratings.from_arrays(["x", 27, "27"], [dt.date(2024, 1, 2), 3, 3], [1, 2, 3])
     assert ratings.users == ("x", 27, "27")
     assert ratings.items == (dt.date(2024, 1, 2), 3)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        (np.int64(3), 3),
+        (np.float64(2.5), 2.5),
+        (np.float32(4), 4),
+        (np.bool_(True), True),
+        (np.str_("u "), "u"),
+        (Decimal("7.00"), 7),
+        (Decimal("1E+40"), 10**40),
+        (pd.Timestamp("2024-01-02"), dt.datetime(2024, 1, 2)),
+        (dt.date(2024, 1, 2), dt.date(2024, 1, 2)),
+        (False, False),
+    ],
+)
+def test_numbers_of_numpy_and_whole_decimals_become_python_s_own(typed, kept):
+    for column in ([typed, "x"], np.array([typed, "x"], dtype=object)):
+        label = Ratings.from_arrays(column, [1, 2], [1, 2]).users[0]
+        assert label == kept
+        assert isinstance(label, type(kept))
+        assert not isinstance(label, np.generic)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [UUID(int=7), pd.Timedelta(1, "D"), Decimal("2.5"), b"u", ("u", 1), np.datetime64("2024-01-02"), pd.Period("2024")],
+)
+def test_labels_of_another_type_are_refused_by_name(other):
+    words = f"The item {other!r} is a {type(other).__name__}; a label is an int, a float, a text or a date. Make texts"
+    objects = np.empty(2, dtype=object)
+    objects[:] = ["x", other]
+    across = pd.Index(objects, tupleize_cols=False)
+    for make in (
+        lambda: Ratings.from_arrays([1, 2], ["x", other], [1, 2]),
+        lambda: Ratings.from_frame(pd.DataFrame({"user": [1, 2], "item": objects, "rating": [1, 2]})),
+        lambda: Ratings.from_crosstab_frame(pd.DataFrame([[1, 2], [2, 3]], index=[1, 2], columns=across)),
+    ):
+        with pytest.raises(RatingsError, match=re.escape(words)):
+            make()
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), np.float32("nan"), Decimal("NaN"), pd.NA, pd.NaT])
+def test_a_label_that_is_missing_names_its_row(missing):
+    with pytest.raises(RatingsError, match="Row 1 has no user"):
+        Ratings.from_arrays([5, missing, 7], [1, 2, 3], [1, 2, 3])
 
 
 @pytest.mark.parametrize("ids", [[2**40, 2**31, 5], [2**62, -(2**62), 0], [7, 8, 9], [2**63 + 8, 2**63 + 7, 2**63 + 9]])
@@ -153,7 +212,7 @@ def test_a_pair_that_stands_there_twice_is_an_error_that_names_both_rows():
         Ratings.from_arrays([7, 8, 7], ["a", "a", "a"], [1, 2, 3])
     assert str(caught.value) == (
         "Row 0 and Row 2 both rate item 'a' for user 7. "
-        "Delete one of them, or pass duplicates='last' or 'mean' (--duplicates)."
+        "Delete one of them, or pass duplicates='last' or 'mean' to read_ratings or Ratings.from_frame (--duplicates)."
     )
 
 

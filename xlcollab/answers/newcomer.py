@@ -17,7 +17,7 @@ from xlcollab.answers.names import label_columns
 from xlcollab.answers.ranking import largest
 from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.errors import RatingsError
-from xlcollab.labels import is_many, repeated, roles
+from xlcollab.labels import is_many, plain_label, refuse_many, repeated, roles
 from xlcollab.model import Factors, Model, link
 from xlcollab.ratings import Label
 from xlcollab.settings import whole_number
@@ -104,6 +104,7 @@ class Newcomer:
 
     def linear(self, label: Label) -> float:
         """μ + b + b_i + p·q_i for a label: the prediction, before the sigmoid where there is a ``y_range``."""
+        refuse_many(self._of_others, label)
         return float(self._linear(self.find(label))[0])
 
     @property
@@ -132,7 +133,7 @@ def few_ratings(kind: str, ratings: Few, y_range: tuple[float, float] | None) ->
     """
     pairs = _pairs(kind, ratings)
     labels: list[Label] = [label for label, _ in pairs]
-    if twice := repeated(labels):
+    if twice := repeated(map(plain_label, labels)):
         raise RatingsError(f"The {kind} {labels[twice[0]]!r} is rated twice. Leave one of the two out.")
     low, high = y_range or (-np.inf, np.inf)
     for label, value in pairs:

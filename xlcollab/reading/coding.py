@@ -41,10 +41,10 @@ def code_labels(column: Column) -> tuple[tuple[Label, ...], IndexArray]:
     if isinstance(column, np.ndarray) and column.dtype == object:
         return _code_objects(column)
     entries = column.tolist() if isinstance(column, np.ndarray) else column
-    distinct = dict.fromkeys(entries)
-    labels = sorted_labels(dict.fromkeys(map(plain_label, distinct)))
+    plain = {entry: plain_label(entry) for entry in dict.fromkeys(entries)}
+    labels = sorted_labels(dict.fromkeys(plain.values()))
     position = {label: at for at, label in enumerate(labels)}
-    coded = {entry: position[plain_label(entry)] for entry in distinct}
+    coded = {entry: position[label] for entry, label in plain.items()}
     return tuple(labels), np.fromiter(map(coded.__getitem__, entries), np.int32, count=len(entries))
 
 
@@ -72,11 +72,17 @@ def _code_objects(column: npt.NDArray[Any]) -> tuple[tuple[Label, ...], IndexArr
 
 
 def positions_of(labels: object, known: Mapping[Label, int]) -> IndexArray:
-    """The positions (int32) of labels in any sequence, -1 where one is not known; a single label gives one position."""
+    """The positions (int32) of labels in any sequence, -1 where one is not known; a single label gives one position.
+
+    What is not known as it stands may be so as it is kept (`plain_label`): "u1 " is "u1".
+    """
     several: Any = labels if is_many(labels) else [labels]
     to_list = getattr(several, "tolist", None)  # NumPy and pandas: entries become Python's own numbers
     listed = to_list() if to_list is not None else list(several)
-    return np.fromiter((known.get(label, -1) for label in listed), np.int32, count=len(listed))
+    positions = np.fromiter((known.get(label, -1) for label in listed), np.int32, count=len(listed))
+    for at in np.flatnonzero(positions < 0).tolist():
+        positions[at] = known.get(plain_label(listed[at]), -1)
+    return positions
 
 
 def rating_values(column: Column, where: Where) -> FloatArray:
@@ -154,7 +160,7 @@ def duplicate_error(describe: Callable[[int, int], str], where: Where, first: in
     spot = where(second)
     return DuplicateError(
         f"{where(first).text} and {spot.text} {describe(first, second)}. "
-        "Delete one of them, or pass duplicates='last' or 'mean' (--duplicates).",
+        "Delete one of them, or pass duplicates='last' or 'mean' to read_ratings or Ratings.from_frame (--duplicates).",
         sheet=spot.sheet,
         cell=spot.cell,
     )

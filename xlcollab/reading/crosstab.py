@@ -116,7 +116,7 @@ class Crosstab(_Table):
         ]
         return DuplicateError(
             f"{spots[0].text} and {spots[1].text} both hold the {kind} {labels[twice[0]]!r}. "
-            "Rename one of them, or pass duplicates='last' or 'mean' (--duplicates).",
+            "Rename one of them, or pass duplicates='last' or 'mean' to read_ratings (--duplicates).",
             sheet=spots[1].sheet,
             cell=spots[1].cell,
         )
