@@ -54,8 +54,8 @@ class TorchSolver:
         Ratings a step. None: 64 as in fastai, more where there are many ratings, users or items
         (`default_batch_size`).
     weight_decay
-        Each step multiplies every embedding by 1 − lr · weight_decay. None: 0.1, more where the ratings are few
-        (`default_weight_decay`).
+        Each step multiplies every embedding by 1 − lr · weight_decay. None: 0.1, more where the ratings are few,
+        as far as the highest learning rate allows (`default_weight_decay`).
     device
         ``auto`` takes CUDA where there is one; ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     centred
@@ -136,11 +136,11 @@ class TorchSolver:
             return solve_restarts(
                 ratings, model, restarts=self.restarts, device=device, seed=seed, on_progress=on_progress
             )
-        schedule = self.schedule or OneCycle(self.lr)
-        training, module = self._training(ratings, model, device, seed, schedule=schedule, valid=valid)
+        training, module = self._training(ratings, model, device, seed, schedule=self._schedule, valid=valid)
         training.run(self._epochs(training.steps_per_epoch), self._watchers(on_progress))
         if isinstance(training.stopped_by, StopWhenNotFinite):
-            raise FitError(f"The loss ran out of bounds in epoch {training.epoch}: lr={self.lr:g} is too high.")
+            rate = f"lr={self.lr:g}" if self.schedule is None else f"the rate of {self.schedule!r}"
+            raise FitError(f"The loss ran out of bounds in epoch {training.epoch}: {rate} is too high.")
         if isinstance(module, EmbeddingDotBias):
             found = module.factors()
             if not model.biased:  # where zeros would predict 0, not the mean
@@ -157,7 +157,7 @@ class TorchSolver:
             iterations=training.step,
             history=training.history,
             device=str(device),
-            penalised=self._decay(ratings) > 0,
+            penalised=training.optimizer.weight_decay > 0,
         )
 
     def lr_find(
@@ -216,7 +216,7 @@ class TorchSolver:
             as_batch(ratings, device),
             as_batch(valid, device) if valid is not None and len(valid) else None,
             schedule=schedule,
-            batch_size=self.batch_size or default_batch_size(len(ratings), ratings.n_users + ratings.n_items),
+            batch_size=self._batch_size(ratings),
             weight_decay=self._decay(ratings),
             generator=running,
             mixed_precision=self.mixed_precision,
@@ -236,8 +236,22 @@ class TorchSolver:
     def _epochs(self, steps_per_epoch: int) -> int:
         return self.epochs or max(5, math.ceil(1000 / steps_per_epoch))
 
+    def _batch_size(self, ratings: Ratings) -> int:
+        return self.batch_size or default_batch_size(len(ratings), ratings.n_users + ratings.n_items)
+
+    @property
+    def _schedule(self) -> Schedule:
+        return self.schedule or OneCycle(self.lr)
+
     def _decay(self, ratings: Ratings) -> float:
-        return default_weight_decay(len(ratings), self.lr) if self.weight_decay is None else self.weight_decay
+        if self.weight_decay is not None:
+            return self.weight_decay
+        steps_per_epoch = math.ceil(len(ratings) / self._batch_size(ratings))
+        steps = self._epochs(steps_per_epoch) * steps_per_epoch
+        highest = max(self._schedule.at(step, steps)[0] for step in range(steps))
+        if not highest > 0:
+            raise OptionError(f"schedule is {self.schedule!r}, without a learning rate above 0 (0.005 is usual).")
+        return default_weight_decay(len(ratings), highest)
 
     def _message(self, training: Training) -> str:
         made = f"{training.epoch} of {training.epochs} epochs" if training.stopped_by else f"{training.epochs} epochs"
@@ -263,6 +277,6 @@ def default_weight_decay(n_ratings: int, lr: float) -> float:
 
     A ridge of λ on the sum of squared errors is one of λ / N on their mean, which is what a step of Adam sees. 0.1 is
     the usual value for tens of thousands of ratings; 206 ratings get 4.9. No step may take more than half of an
-    embedding, which is the limit for a handful of ratings.
+    embedding at the highest learning rate, ``lr``, which is the limit for a handful of ratings.
     """
     return max(0.1, min(1000 / n_ratings, 0.5 / lr))
