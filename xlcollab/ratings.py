@@ -26,7 +26,7 @@ from xlcollab.reading.coding import (
     rating_values,
 )
 from xlcollab.reading.grid import Spot
-from xlcollab.settings import whole_number
+from xlcollab.settings import is_real, whole_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -344,8 +344,8 @@ class Ratings:
 
         Raises `OptionError` where nothing would be left to train on.
         """
-        if not 0 < valid_pct < 1:
-            raise OptionError(f"valid_pct is {valid_pct:g}; it is a part of the ratings, between 0 and 1.")
+        if not (is_real(valid_pct) and 0 < valid_pct < 1):
+            raise OptionError(f"valid_pct is {valid_pct!r}; it is a part of the ratings, between 0 and 1.")
         held_out = max(1, int(valid_pct * len(self)))
         if held_out >= len(self):
             raise OptionError(f"Holding out {valid_pct:g} of {len(self)} ratings would leave none to train on.")

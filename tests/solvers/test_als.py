@@ -235,6 +235,7 @@ def test_held_out_error_is_in_the_history() -> None:
         ({"tolerance": -1}, "tolerance is -1"),
         ({"max_sweeps": 0}, "max_sweeps is 0"),
         ({"max_sweeps": 1.5}, "max_sweeps is 1.5"),
+        ({"weighted": "no"}, "weighted is 'no'; it is True or False"),
         ({"y_range": (0, 5.5)}, "'als' has no y_range"),
     ],
 )

@@ -84,7 +84,8 @@ def test_every_option_moves_the_result(lesson_ratings, option):
     "option",
     [
         {"epochs": 0}, {"epochs": 1.5}, {"batch_size": 0}, {"lr": 0}, {"lr": float("nan")}, {"weight_decay": -1},
-        {"restarts": 0}, {"patience": 0}, {"device": "abacus", "epochs": 1},
+        {"restarts": 0}, {"patience": 0}, {"device": "abacus", "epochs": 1}, {"lr": "0.1"}, {"weight_decay": "0.1"},
+        {"schedule": "one_cycle"}, {"callbacks": [print]}, {"callbacks": print}, {"network": True},
     ],
 )  # fmt: skip
 def test_impossible_options_are_refused_by_name(lesson_ratings, option):

@@ -22,7 +22,7 @@ import numpy as np
 from xlcollab.errors import OptionError
 from xlcollab.model import Factors, Model, predict_pairs, principal, with_average_rows
 from xlcollab.progress import OnProgress, Progress
-from xlcollab.settings import whole_number
+from xlcollab.settings import true_or_false, whole_number
 from xlcollab.solvers.base import Ridge, Solution, Status
 from xlcollab.solvers.descents import Report
 from xlcollab.solvers.penalty_choice import choose_penalty
@@ -81,6 +81,7 @@ class AlsSolver:
         if not (np.isfinite(self.tolerance) and self.tolerance >= 0):
             raise OptionError(f"tolerance is {self.tolerance!r}; it is 0 or more (1e-4 is usual).")
         whole_number("max_sweeps", self.max_sweeps, 1)
+        true_or_false("weighted", self.weighted)
 
     def ridge(self, ratings: Ratings) -> Ridge:
         """The penalties of every row."""

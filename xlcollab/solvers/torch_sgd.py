@@ -11,6 +11,7 @@ With ``restarts=N`` the solver is another one: it minimises the sheet's RMSE fro
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,7 +20,7 @@ import torch
 from xlcollab.errors import FitError, OptionError
 from xlcollab.model import Model, canonical, with_average_rows
 from xlcollab.progress import OnProgress
-from xlcollab.settings import whole_number
+from xlcollab.settings import is_real, whole_number
 from xlcollab.solvers.base import NoFactors, Solution, Status
 from xlcollab.solvers.torch_callbacks import Callback, EarlyStopping, KeepBest, ReportProgress, StopWhenNotFinite
 from xlcollab.solvers.torch_data import as_batch, mean_start, unrated
@@ -98,10 +99,17 @@ class TorchSolver:
             value = getattr(self, option)
             if value is not None:
                 whole_number(option, value, 1)
-        if not (math.isfinite(self.lr) and self.lr > 0):
+        if not (is_real(self.lr) and math.isfinite(self.lr) and self.lr > 0):
             raise OptionError(f"lr is {self.lr!r}; a learning rate is above 0 (0.005 is usual).")
-        if self.weight_decay is not None and not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
-            raise OptionError(f"weight_decay is {self.weight_decay!r}; it is 0 or more (0.1 is usual).")
+        decay = self.weight_decay
+        if decay is not None and not (is_real(decay) and math.isfinite(decay) and decay >= 0):
+            raise OptionError(f"weight_decay is {decay!r}; it is 0 or more (0.1 is usual).")
+        if self.schedule is not None and not callable(getattr(self.schedule, "at", None)):
+            raise OptionError(f"schedule is {self.schedule!r}; it is a Schedule, such as OneCycle(0.005).")
+        if self.network is not None and not isinstance(self.network, Network):
+            raise OptionError(f"network is {self.network!r}; it is a Network, such as Network(layers=(100, 50)).")
+        if not (isinstance(self.callbacks, Sequence) and all(isinstance(one, Callback) for one in self.callbacks)):
+            raise OptionError(f"callbacks is {self.callbacks!r}; it is a tuple of Callback objects.")
         if self.restarts is not None:
             self._check_restarts()
 
