@@ -7,6 +7,7 @@ from xlcollab.model import Model, predict_all, predict_pairs
 from xlcollab.objective import rmse
 from xlcollab.solvers.base import Status
 from xlcollab.solvers.torch_device import pick_device, starts_at_once
+from xlcollab.solvers.torch_network import Network
 from xlcollab.solvers.torch_schedule import Constant, OneCycle
 from xlcollab.solvers.torch_sgd import TorchSolver, default_batch_size, default_weight_decay
 
@@ -91,6 +92,18 @@ def test_every_option_moves_the_result(lesson_ratings, option):
 def test_impossible_options_are_refused_by_name(lesson_ratings, option):
     with pytest.raises(OptionError, match=next(iter(option))):
         TorchSolver(**option).solve(lesson_ratings, MODEL)
+
+
+@pytest.mark.parametrize("option", ["centred", "keep_best", "mixed_precision"])
+def test_what_is_neither_true_nor_false_is_refused(option):
+    with pytest.raises(OptionError, match=f"{option} is 'no'; it is True or False"):
+        TorchSolver(**{option: "no"})
+
+
+@pytest.mark.parametrize(("model", "network"), [(Model(2), None), (MODEL, Network())])
+def test_where_nothing_starts_at_the_mean_centred_is_refused(lesson_ratings, model, network):
+    with pytest.raises(OptionError, match="centred is for dot products with biases.*leave it out"):
+        TorchSolver(centred=False, network=network).solve(lesson_ratings, model)
 
 
 def test_options_of_training_do_not_go_with_restarts():

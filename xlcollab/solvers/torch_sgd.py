@@ -20,7 +20,7 @@ import torch
 from xlcollab.errors import FitError, OptionError
 from xlcollab.model import Model, canonical, with_average_rows
 from xlcollab.progress import OnProgress
-from xlcollab.settings import is_real, whole_number
+from xlcollab.settings import is_real, true_or_false, whole_number
 from xlcollab.solvers.base import NoFactors, Solution, Status
 from xlcollab.solvers.torch_callbacks import Callback, EarlyStopping, KeepBest, ReportProgress, StopWhenNotFinite
 from xlcollab.solvers.torch_data import as_batch, mean_start, unrated
@@ -99,6 +99,8 @@ class TorchSolver:
             value = getattr(self, option)
             if value is not None:
                 whole_number(option, value, 1)
+        for option in ("centred", "keep_best", "mixed_precision"):
+            true_or_false(option, getattr(self, option))
         if not (is_real(self.lr) and math.isfinite(self.lr) and self.lr > 0):
             raise OptionError(f"lr is {self.lr!r}; a learning rate is above 0 (0.005 is usual).")
         decay = self.weight_decay
@@ -210,6 +212,8 @@ class TorchSolver:
         """
         start, running = torch.Generator().manual_seed(seed), torch.Generator(device).manual_seed(seed)
         shape = len(ratings.users), len(ratings.items)
+        if not self.centred and (self.network is not None or not model.biased):
+            raise OptionError("centred is for dot products with biases, and would have no effect here: leave it out.")
         module: EmbeddingDotBias | EmbeddingNN
         if self.network is not None:
             if len(ratings) < 2 and self.network.batch_norm:
