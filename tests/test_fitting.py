@@ -79,6 +79,11 @@ class TestInput:
         with pytest.raises(OptionError, match="seed is"):
             fit(lesson_ratings, solver="scipy", seed=seed)
 
+    @pytest.mark.parametrize("option", ["biased", "clip", "strict"])
+    def test_what_is_neither_true_nor_false_is_refused(self, lesson_ratings, option):
+        with pytest.raises(OptionError, match=f"{option} is 'no'; it is True or False"):
+            fit(lesson_ratings, solver="scipy", **{option: "no"})
+
 
 class TestSolvers:
     def test_that_do_not_exist_are_refused_with_the_choices(self, lesson_ratings):

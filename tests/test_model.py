@@ -129,6 +129,15 @@ class TestModel:
         with pytest.raises(OptionError, match="n_factors is"):
             Model(n_factors)
 
+    @pytest.mark.parametrize("option", ["biased", "at_most"])
+    @pytest.mark.parametrize("value", ["no", 1, None])
+    def test_refuses_what_is_neither_true_nor_false(self, option, value):
+        with pytest.raises(OptionError, match=f"{option} is {value!r}; it is True or False"):
+            Model(**{option: value})
+
+    def test_takes_the_truth_values_of_numpy(self):
+        assert Model(biased=np.bool_(True)).biased is True
+
     def test_without_factors_needs_biases(self):
         with pytest.raises(OptionError, match="biased=True"):
             Model(0)

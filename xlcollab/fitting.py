@@ -27,7 +27,7 @@ from xlcollab.objective import WILD, overshoot
 from xlcollab.progress import OnProgress
 from xlcollab.rating_files import Data, as_ratings
 from xlcollab.ratings import Label, Ratings
-from xlcollab.settings import whole_number
+from xlcollab.settings import true_or_false, whole_number
 from xlcollab.solvers import make_solver
 from xlcollab.solvers.base import Solution, Solver
 from xlcollab.threads import single_threaded_blas
@@ -103,6 +103,7 @@ def fit(
     name = DEFAULT_SOLVER if solver is None else solver
     method = make_solver(name, **options)
     seed = whole_number("seed", seed, 0)
+    clip, strict = true_or_false("clip", clip), true_or_false("strict", strict)
     ratings, valid = as_ratings(ratings), None if valid is None else as_ratings(valid)
     if valid is not None and valid_pct is not None:
         raise OptionError("Pass the ratings to hold out as valid, or a fraction as valid_pct, not both.")

@@ -17,7 +17,7 @@ import numpy as np
 
 from xlcollab.arrays import BoolArray, FloatArray, IndexArray
 from xlcollab.errors import OptionError
-from xlcollab.settings import whole_number
+from xlcollab.settings import true_or_false, whole_number
 
 __all__ = [
     "Factors",
@@ -50,6 +50,8 @@ class Model:
 
     def __post_init__(self) -> None:
         k = whole_number("n_factors", self.n_factors, 0)
+        for option in ("biased", "at_most"):
+            object.__setattr__(self, option, true_or_false(option, getattr(self, option)))
         if k == 0 and not self.biased:
             raise OptionError("A model without factors needs biases: pass biased=True, or n_factors of 1 or more.")
         object.__setattr__(self, "n_factors", k)

@@ -26,7 +26,7 @@ from xlcollab.reading.coding import (
     rating_values,
 )
 from xlcollab.reading.grid import Spot
-from xlcollab.settings import whole_number
+from xlcollab.settings import is_real, whole_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,17 +167,19 @@ class Ratings:
         users: Sequence[Label] | np.ndarray[Any, Any],
         items: Sequence[Label] | np.ndarray[Any, Any],
         values: Sequence[float] | np.ndarray[Any, Any],
-        timestamps: Sequence[int] | np.ndarray[Any, Any] | None = None,
+        timestamps: Sequence[Any] | np.ndarray[Any, Any] | pd.Index[Any] | pd.Series[Any] | None = None,
         *,
         duplicates: str = "error",
     ) -> Ratings:
-        """Ratings from columns of equal length: user labels, item labels, numbers, and seconds since 1970.
+        """Ratings from columns of equal length: user labels, item labels, numbers, and moments.
 
-        Raises `CellValueError` for a value that is no finite number, `RatingsError` for a label that is none (`Label`)
+        These are seconds since 1970, dates or ISO texts (UTC where they name no zone). Raises `CellValueError` for a
+        value that is no finite number, `RatingsError` for a label that is none (`Label`) or a timestamp that is none,
         and `DuplicateError` where a user rates an item twice, unless ``duplicates`` says to keep the 'last' or the
         'mean'.
         """
-        return cls._from_columns(users, items, values, timestamps, _row_name, duplicates)
+        times = None if timestamps is None else _seconds(timestamps)
+        return cls._from_columns(users, items, values, times, _row_name, duplicates)
 
     @classmethod
     def from_frame(
@@ -192,12 +194,15 @@ class Ratings:
         """Ratings from a long DataFrame, one row a rating.
 
         Columns are given by name or by position. Those not given are found by name (userId, movie_id, score, …), and
-        failing that are the first three that are left: user, item, rating. Raises what `from_arrays` raises.
+        failing that are the first three that are left: user, item, rating. Raises what `from_arrays` raises; timestamps
+        that are none are left out where their column was not given.
         """
-        from xlcollab.reading.frames import columns_of, frame_columns
+        from xlcollab.reading.frames import columns_of, frame_columns, no_time
 
         at = columns_of(df, user=user, item=item, rating=rating, timestamp=timestamp)
         users, items, values, times, where = frame_columns(df, at)
+        if timestamp is not None and at.timestamp is not None and times is None:
+            raise no_time(df.iloc[:, at.timestamp], where)
         made = cls._from_columns(users, items, values, times, where, duplicates)
         return replace(made, user_title=str(df.columns[at.user]), item_title=str(df.columns[at.item]))
 
@@ -343,8 +348,8 @@ class Ratings:
 
         Raises `OptionError` where nothing would be left to train on.
         """
-        if not 0 < valid_pct < 1:
-            raise OptionError(f"valid_pct is {valid_pct:g}; it is a part of the ratings, between 0 and 1.")
+        if not (is_real(valid_pct) and 0 < valid_pct < 1):
+            raise OptionError(f"valid_pct is {valid_pct!r}; it is a part of the ratings, between 0 and 1.")
         held_out = max(1, int(valid_pct * len(self)))
         if held_out >= len(self):
             raise OptionError(f"Holding out {valid_pct:g} of {len(self)} ratings would leave none to train on.")
@@ -372,6 +377,22 @@ class Ratings:
             and np.array_equal(self.item_idx[mine], item_idx[its])
             and np.array_equal(self.values[mine], other.values[its])
         )
+
+
+def _seconds(timestamps: Any) -> IntArray:
+    """A column of timestamps in seconds since 1970. Raises `RatingsError` for the first that is none."""
+    array = np.asarray(timestamps)
+    if array.dtype.kind in "iu":
+        return array.astype(np.int64)
+    import pandas as pd
+
+    from xlcollab.reading.frames import no_time, seconds
+
+    column = pd.Series(timestamps, name=None)
+    times = seconds(column)
+    if times is None:
+        raise no_time(column, _row_name)
+    return times
 
 
 def _row_name(row: int) -> Spot:

@@ -14,6 +14,7 @@ from xlcollab.evaluation import (
     evaluate,
     evaluate_each,
 )
+from xlcollab.model import Model
 
 LINEAR = {"solver": "scipy", "n_factors": 2, "biased": True, "penalty": 2.0, "restarts": 1}
 FIGURES = ["rmse", "mae", "inside", "fit_seconds", "predict_seconds", "n_train", "n_test", "unknown"]
@@ -127,7 +128,14 @@ class TestCompare:
 
     @pytest.mark.parametrize(
         ("solvers", "words"),
-        [([], "give a list"), ("bayes", "give a list"), (["bayes", "bayes"], "stands among the solvers twice")],
+        [
+            ([], "give a list"),
+            ("bayes", "give a list"),
+            (5, "give a list"),
+            (["bayes", "bayes"], "stands among the solvers twice"),
+            ([Model(2)], "Model.* is no solver: give its name, or settings such as {'solver': 'als'}"),
+            ({"mine": 5}, "5 is no solver"),
+        ],
     )
     def test_what_cannot_be_compared_is_refused(self, solvers, words, planted):
         with pytest.raises(OptionError, match=words):

@@ -3,6 +3,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from xlcollab.errors import OptionError, RatingsError
@@ -145,6 +146,19 @@ class TestByTime:
             ((train, valid),) = ByTime(since=since).split(planted)
             assert (len(train), len(valid)) == (650, 50)
 
+    def test_a_moment_may_be_a_date_or_a_text(self, planted):
+        daily, day = replace(planted, timestamps=np.arange(700) * 86400), dt.date(1971, 10, 13)
+        for since in (
+            day,
+            str(day),
+            f"{day}T00:00+00:00",
+            np.datetime64(day),
+            pd.Timestamp(day),
+            np.int64(650 * 86400),
+        ):
+            ((train, valid),) = ByTime(since=since).split(daily)
+            assert (len(train), len(valid)) == (650, 50)
+
     @pytest.mark.skipif(not hasattr(time, "tzset"), reason="needs time.tzset, which Windows has not")
     def test_a_moment_without_a_zone_is_utc_wherever_it_is_taken(self, planted, monkeypatch):
         moment = dt.datetime.fromtimestamp(10**9 + 650, dt.UTC).replace(tzinfo=None)
@@ -162,6 +176,12 @@ class TestByTime:
         [
             ({"valid_pct": 0.2, "since": 5}, "not both"),
             ({"valid_pct": 1}, "valid_pct is 1;"),
+            ({"valid_pct": "0.2"}, "valid_pct is '0.2';"),
+            ({"since": "dawn"}, "since is 'dawn'; it is seconds since 1970, a date, or a text such as"),
+            ({"since": np.nan}, "since is nan"),
+            ({"since": pd.NaT}, "since is NaT"),
+            ({"since": True}, "since is True"),
+            ({"since": [5]}, r"since is \[5\]"),
             ({"since": 0}, "leave none to train on"),
             ({"since": 2e9}, "hold out no rating"),
         ],
@@ -216,6 +236,8 @@ class TestGivenSplits:
         (ShuffleSplit(n_splits=0), "n_splits is 0"),
         (ShuffleSplit(seed=0.5), "seed is 0.5"),
         (ShuffleSplit(1.0), "valid_pct is 1"),
+        (ShuffleSplit("0.2"), "valid_pct is '0.2'; it is a part of the ratings"),
+        (ByUser("0.2"), "valid_pct is '0.2'; it is a part of a user's ratings"),
     ],
 )
 def test_what_cannot_be_is_refused(splits, words, planted):

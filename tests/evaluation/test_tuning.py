@@ -4,6 +4,7 @@ import pytest
 from xlcollab.errors import OptionError
 from xlcollab.evaluation import KFold, ShuffleSplit, evaluate, search
 from xlcollab.fitting import fit
+from xlcollab.model import Model
 
 LINEAR = {"solver": "scipy", "biased": True, "restarts": 1}
 
@@ -48,6 +49,23 @@ def test_the_settings_are_those_that_evaluate_uses_for_its_fit(planted):
     best = search(train, grid, n_factors=2, **LINEAR).settings["penalty"]
     assert found.fit.options["penalty"] == best
     assert found.rmse == evaluate(train, valid, penalty=best, n_factors=2, **LINEAR).rmse
+
+
+def test_whole_models_may_be_searched(planted):
+    models = [Model(1, biased=True), Model(2, biased=True)]
+    grid = {"solver": "scipy", "restarts": 1, "penalty": 3.0, "splits": 2}
+    found = search(planted, {"model": models}, **grid)
+    assert found.rmse == search(planted, {"n_factors": [1, 2]}, biased=True, **grid).rmse
+    assert found.settings["model"] in models
+    train, valid = planted.split(0.2)
+    measured = evaluate(train, valid, grid={"model": models}, solver="scipy", restarts=1, penalty=3.0)
+    assert measured.fit.model in models
+
+
+@pytest.mark.parametrize("grid", [["als"], "als", 5])
+def test_a_grid_names_its_choices(grid, planted):
+    with pytest.raises(OptionError, match="The grid is .*; give choices by name, such as {'n_factors'"):
+        search(planted, grid)
 
 
 @pytest.mark.parametrize("choices", [5, "bayes", []])

@@ -228,6 +228,30 @@ def test_a_policy_accepts_pairs_that_stand_there_twice(policy, value, moment):
     assert ratings.timestamps.tolist() == [20, moment]
 
 
+DAYS = pd.date_range("1970-01-02", periods=2)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [86400, 172800], np.array([86400.0, 172800.9]), DAYS, DAYS.as_unit("us"), DAYS.tz_localize("UTC"), list(DAYS),
+        pd.Series(DAYS, index=[7, 7]), DAYS.to_numpy(), list(DAYS.date), list(DAYS.to_pydatetime()),
+        ["1970-01-02", "1970-01-03"], ["1970-01-02", 172800],
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_timestamps_are_seconds_however_a_moment_is_given(times):
+    assert Ratings.from_arrays([7, 8], ["a", "b"], [1, 2], times).timestamps.tolist() == [86400, 172800]
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, None, pd.NaT, "dawn", 1e30], ids=repr)
+@pytest.mark.parametrize("first", [10, 10.5, DAYS[0]], ids=repr)
+def test_a_timestamp_that_is_none_is_named_with_the_way_out(first, wrong):
+    told = r"Row 1 holds (nan|inf|None|NaT|'dawn'|1e\+30) as a timestamp; .*Correct it, or leave the timestamps out"
+    with pytest.raises(RatingsError, match=told):
+        Ratings.from_arrays([7, 8], ["a", "b"], [1, 2], [first, wrong])
+
+
 def test_an_unknown_policy_is_refused_with_the_known_ones():
     with pytest.raises(OptionError, match="'error', 'last' or 'mean'"):
         Ratings.from_arrays([1, 2], [1, 2], [1, 2], duplicates="first")

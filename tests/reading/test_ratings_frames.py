@@ -137,6 +137,17 @@ def test_dates_are_timestamps_in_seconds(unit):
     assert aware.timestamps.tolist() == [86400, 172800, 0]
 
 
+@pytest.mark.parametrize("column", ["when", 3])
+def test_a_named_column_of_timestamps_must_hold_some(column):
+    df = LONG.rename(columns={"timestamp": "when"}).assign(when=["1970-01-02", "dusk", "1970-01-03"])
+    with pytest.raises(RatingsError, match="Row 1 of the DataFrame, column 'when', holds 'dusk' as a timestamp"):
+        Ratings.from_frame(df, timestamp=column)
+
+
+def test_a_column_of_timestamps_that_was_only_guessed_may_hold_none():
+    assert Ratings.from_frame(LONG.assign(timestamp=["1970-01-02", "dusk", "1970-01-03"])).timestamps is None
+
+
 def test_a_long_frame_comes_back_as_it_was():
     back = Ratings.from_frame(LONG).to_frame()
     pd.testing.assert_frame_equal(back, LONG[["userId", "movieId", "rating", "timestamp"]])

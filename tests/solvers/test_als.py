@@ -95,8 +95,9 @@ def test_history_is_what_the_factors_cost(weighted: bool) -> None:
 def test_ends_at_the_minimum_that_scipy_finds(model: Model) -> None:
     ratings = some_ratings()
     options: dict[str, Any] = {"weighted": False, "tolerance": 1e-14, "max_sweeps": 20_000}
-    made = als(ratings, model, penalty=3.0, bias_penalty=2.0, **options)
-    other = fit(ratings, model, solver="scipy", penalty=3.0, bias_penalty=2.0)
+    penalties = {"penalty": 3.0, "bias_penalty": 2.0 if model.biased else None}
+    made = als(ratings, model, **penalties, **options)
+    other = fit(ratings, model, solver="scipy", **penalties)
     objective = Objective(ratings, model, penalty=3.0, bias_penalty=2.0)
     costs = [objective.cost(objective.pack(some.factors)) for some in (made, other)]
     assert costs[0] == pytest.approx(costs[1], rel=1e-7)
@@ -235,6 +236,8 @@ def test_held_out_error_is_in_the_history() -> None:
         ({"tolerance": -1}, "tolerance is -1"),
         ({"max_sweeps": 0}, "max_sweeps is 0"),
         ({"max_sweeps": 1.5}, "max_sweeps is 1.5"),
+        ({"bias_penalty": 2.0, "biased": False}, "bias_penalty without biases would have no effect: leave it out"),
+        ({"weighted": "no"}, "weighted is 'no'; it is True or False"),
         ({"y_range": (0, 5.5)}, "'als' has no y_range"),
     ],
 )

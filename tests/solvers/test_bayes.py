@@ -140,6 +140,25 @@ def test_a_noisy_user_gets_wider_intervals() -> None:
     assert sd[0] > 1.5 * sd[1]
 
 
+def test_intervals_widen_beyond_the_kept_quantiles_as_normal_ones_do() -> None:
+    quantile = bayes(planted(m=30, n=20)[0], n_factors=1).uncertainty.quantile
+    reach = [quantile(p) for p in (0.9, 0.99, 0.995, 0.9951, 0.999, 0.9999)]
+    assert reach == sorted(set(reach))
+    assert quantile(0.995 + 1e-9) == pytest.approx(quantile(0.995), abs=1e-6)
+    assert quantile(0.999) - quantile(0.995) == pytest.approx(3.0902 - 2.5758, abs=1e-4)
+    assert quantile(0.005) - quantile(0.001) == pytest.approx(3.0902 - 2.5758, abs=1e-4)
+
+
+def test_a_surer_level_is_a_wider_interval() -> None:
+    made = bayes(planted(m=30, n=20)[0], n_factors=1)
+    lows, highs = zip(
+        *(made.predict_interval(3, 4, level=level, clip=False) for level in (0.9, 0.99, 0.995, 0.999, 0.9999)),
+        strict=True,
+    )
+    assert list(lows) == sorted(set(lows), reverse=True)
+    assert list(highs) == sorted(set(highs))
+
+
 def test_a_saved_fit_keeps_its_intervals(tmp_path: Path) -> None:
     made = bayes(planted(m=30, n=20)[0], n_factors=1)
     made.save(tmp_path / "model.xlc")

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -90,8 +92,16 @@ class TestLesson:
 
 
 class TestPenalty:
-    @pytest.mark.parametrize("model", [Model(5), Model(5, biased=True), Model(3, True, (0.5, 5.5)), Model(0, True)])
-    @pytest.mark.parametrize("penalties", [(2.0, None), (5.0, 3.0), (1.0, 0.0)])
+    @pytest.mark.parametrize(
+        ("model", "penalties"),
+        [
+            (Model(5), (2.0, None)),
+            *itertools.product(
+                [Model(5, biased=True), Model(3, True, (0.5, 5.5)), Model(0, True)],
+                [(2.0, None), (5.0, 3.0), (1.0, 0.0)],
+            ),
+        ],
+    )
     def test_fit_is_a_minimum_of_the_penalised_cost(self, lesson_ratings, model, penalties):
         penalty, bias_penalty = penalties
         made = fit(lesson_ratings, model, solver="scipy", penalty=penalty, bias_penalty=bias_penalty)
@@ -221,6 +231,8 @@ class TestOptions:
             ({"penalty": -0.1}, "penalty is -0.1"),
             ({"penalty": float("nan")}, "penalty is nan"),
             ({"bias_penalty": 1.0}, "Pass both"),
+            ({"penalty": 1.0, "bias_penalty": 1.0}, "bias_penalty without biases would have no effect: leave it out"),
+            ({"penalty": "auto", "bias_penalty": 1.0}, "bias_penalty without biases would have no effect"),
         ],
     )
     def test_that_cannot_be_are_refused_with_the_way_out(self, options, message):

@@ -7,7 +7,8 @@ from xlcollab.model import Model, predict_all, predict_pairs
 from xlcollab.objective import rmse
 from xlcollab.solvers.base import Status
 from xlcollab.solvers.torch_device import pick_device, starts_at_once
-from xlcollab.solvers.torch_schedule import Constant
+from xlcollab.solvers.torch_network import Network
+from xlcollab.solvers.torch_schedule import Constant, OneCycle
 from xlcollab.solvers.torch_sgd import TorchSolver, default_batch_size, default_weight_decay
 
 MODEL = Model(5, True, (0.5, 5.5))
@@ -84,12 +85,25 @@ def test_every_option_moves_the_result(lesson_ratings, option):
     "option",
     [
         {"epochs": 0}, {"epochs": 1.5}, {"batch_size": 0}, {"lr": 0}, {"lr": float("nan")}, {"weight_decay": -1},
-        {"restarts": 0}, {"patience": 0}, {"device": "abacus", "epochs": 1},
+        {"restarts": 0}, {"patience": 0}, {"device": "abacus", "epochs": 1}, {"lr": "0.1"}, {"weight_decay": "0.1"},
+        {"schedule": "one_cycle"}, {"callbacks": [print]}, {"callbacks": print}, {"network": True},
     ],
 )  # fmt: skip
 def test_impossible_options_are_refused_by_name(lesson_ratings, option):
     with pytest.raises(OptionError, match=next(iter(option))):
         TorchSolver(**option).solve(lesson_ratings, MODEL)
+
+
+@pytest.mark.parametrize("option", ["centred", "keep_best", "mixed_precision"])
+def test_what_is_neither_true_nor_false_is_refused(option):
+    with pytest.raises(OptionError, match=f"{option} is 'no'; it is True or False"):
+        TorchSolver(**{option: "no"})
+
+
+@pytest.mark.parametrize(("model", "network"), [(Model(2), None), (MODEL, Network())])
+def test_where_nothing_starts_at_the_mean_centred_is_refused(lesson_ratings, model, network):
+    with pytest.raises(OptionError, match="centred is for dot products with biases.*leave it out"):
+        TorchSolver(centred=False, network=network).solve(lesson_ratings, model)
 
 
 def test_options_of_training_do_not_go_with_restarts():
@@ -157,6 +171,33 @@ def test_a_handful_of_ratings_never_decays_by_more_than_half(lesson_ratings, lr)
     assert lr * default_weight_decay(2, lr) <= 0.5
     few = lesson_ratings.select(np.arange(4))
     assert np.isfinite(TorchSolver(epochs=200, lr=lr).solve(few, MODEL).history[-1]["train_loss"])
+
+
+@pytest.mark.parametrize("n", [4, 206])
+def test_one_cycle_as_a_schedule_is_the_fit_of_its_learning_rate(lesson_ratings, n):
+    few = lesson_ratings.select(np.arange(n))
+    one, two = (
+        TorchSolver(**QUICK | option).solve(few, MODEL).factors for option in ({"lr": 0.1}, {"schedule": OneCycle(0.1)})
+    )
+    np.testing.assert_array_equal(one.user_factors, two.user_factors)
+    np.testing.assert_array_equal(one.item_bias, two.item_bias)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_a_constant_rate_never_decays_by_more_than_half(lesson_ratings, rate):
+    few = lesson_ratings.select(np.arange(4))
+    solution = TorchSolver(epochs=200, schedule=Constant(rate)).solve(few, MODEL)
+    assert np.isfinite(solution.history[-1]["train_loss"])
+
+
+def test_a_schedule_that_never_moves_is_refused(lesson_ratings):
+    with pytest.raises(OptionError, match="without a learning rate above 0"):
+        TorchSolver(schedule=Constant(0.0)).solve(lesson_ratings, MODEL)
+
+
+def test_a_schedule_far_too_fast_is_an_error_by_name(lesson_ratings):
+    with pytest.raises(FitError, match=r"the rate of Constant\(lr=1e\+20, momentum=0.9\) is too high"):
+        TorchSolver(schedule=Constant(1e20), weight_decay=0.0, epochs=20).solve(lesson_ratings, Model(5, True))
 
 
 def test_auto_takes_cuda_where_there_is_one():

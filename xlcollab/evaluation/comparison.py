@@ -144,7 +144,7 @@ def _pairs(ratings: Data | None, splits: Splits) -> Iterator[Pair]:
 
 def _named(solvers: Candidates) -> dict[str, dict[str, Any]]:
     """Settings by name: the caller's, or the solver with what is set."""
-    if isinstance(solvers, str) or not len(solvers):
+    if isinstance(solvers, str) or not isinstance(solvers, Sequence | Mapping) or not len(solvers):
         raise OptionError(f"solvers is {solvers!r}; give a list of solvers, such as ['bayes', 'scipy'].")
     if isinstance(solvers, Mapping):
         return {name: _settings(given) for name, given in solvers.items()}
@@ -160,4 +160,6 @@ def _named(solvers: Candidates) -> dict[str, dict[str, Any]]:
 
 
 def _settings(given: str | Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(given, str | Mapping):
+        raise OptionError(f"{given!r} is no solver: give its name, or settings such as {{'solver': 'als'}}.")
     return {"solver": given} if isinstance(given, str) else dict(given)

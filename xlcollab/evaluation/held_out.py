@@ -131,7 +131,7 @@ def evaluate(
     started = time.perf_counter()
     if grid is not None:
         settings |= search(train, grid, model, solver=solver, **settings).settings
-        solver = settings.pop("solver", solver)
+        model, solver = settings.pop("model", model), settings.pop("solver", solver)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnratedLabelWarning)  # whose ratings are all held out is no news here
         made = fit(train, model, solver=solver, **settings)

@@ -22,6 +22,7 @@ seed gives the same pairs. A part that would be empty is an `OptionError`.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ from xlcollab.errors import OptionError
 from xlcollab.fitting import refuse_other_types
 from xlcollab.rating_files import as_ratings
 from xlcollab.ratings import Label, Ratings
-from xlcollab.settings import whole_number
+from xlcollab.settings import is_real, whole_number
 
 __all__ = [
     "ByTime",
@@ -162,8 +163,8 @@ class ByUser:
             whole_number("n", self.n, 1)
         if self.n is not None and self.valid_pct is not None:
             raise OptionError("Pass n, how many ratings of each user to hold out, or valid_pct, which part; not both.")
-        if self.valid_pct is not None and not 0 < self.valid_pct <= 1:
-            raise OptionError(f"valid_pct is {self.valid_pct:g}; it is a part of a user's ratings, above 0, at most 1.")
+        if self.valid_pct is not None and not (is_real(self.valid_pct) and 0 < self.valid_pct <= 1):
+            raise OptionError(f"valid_pct is {self.valid_pct!r}; it is a part of a user's ratings, above 0, at most 1.")
         if self.valid_pct == 1 and self.k == 1:
             raise OptionError("valid_pct=1 holds out all ratings of a user: pass k=2 or more, so that others are left.")
         if self.k > ratings.n_users:
@@ -174,12 +175,12 @@ class ByUser:
 class ByTime:
     """The latest ratings of all, by their timestamps: a ``valid_pct`` of them (0.2), or those ``since`` a moment.
 
-    ``since`` is in seconds since 1970, or a datetime (UTC where it names no zone). Of ratings of the same second the
-    ones that stand later count as later.
+    ``since`` is in seconds since 1970, or a date, datetime or ISO text (UTC where it names no zone). Of ratings of the
+    same second the ones that stand later count as later.
     """
 
     valid_pct: float | None = None
-    since: float | dt.datetime | None = None
+    since: float | str | dt.date | np.datetime64 | None = None
 
     def split(self, ratings: Ratings) -> Iterator[Pair]:
         """`Splits.split`."""
@@ -190,8 +191,8 @@ class ByTime:
             yield _parted(ratings, times >= _seconds(self.since))
             return
         share = 0.2 if self.valid_pct is None else self.valid_pct
-        if not 0 < share < 1:
-            raise OptionError(f"valid_pct is {share:g}; it is a part of the ratings, between 0 and 1.")
+        if not (is_real(share) and 0 < share < 1):
+            raise OptionError(f"valid_pct is {share!r}; it is a part of the ratings, between 0 and 1.")
         latest = np.zeros(len(ratings), dtype=bool)
         latest[np.argsort(times, kind="stable")[len(ratings) - max(1, int(share * len(ratings))) :]] = True
         yield _parted(ratings, latest)
@@ -305,7 +306,14 @@ def _times(ratings: Ratings) -> IntArray:
     return ratings.timestamps
 
 
-def _seconds(since: float | dt.datetime) -> float:
-    if not isinstance(since, dt.datetime):
-        return since
-    return (since if since.tzinfo else since.replace(tzinfo=dt.UTC)).timestamp()
+def _seconds(since: float | str | dt.date | np.datetime64) -> float:
+    """The moment in seconds since 1970, NaN refused."""
+    import pandas as pd
+
+    try:
+        seconds = float(since) if is_real(since) else pd.Timestamp(since).timestamp()
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if math.isnan(seconds):
+        raise OptionError(f"since is {since!r}; it is seconds since 1970, a date, or a text such as '2020-06-01'.")
+    return seconds

@@ -62,7 +62,10 @@ def search(
     pairs = list(as_splits(splits, otherwise=KFold(3, seed), seed=seed).split(ratings))
     tried = list(_combinations(grid))
     errors = np.array(
-        [[_error(pair, model, {"solver": solver, "seed": seed, **settings, **one}) for pair in pairs] for one in tried]
+        [
+            [_error(pair, {"model": model, "solver": solver, "seed": seed, **settings, **one}) for pair in pairs]
+            for one in tried
+        ]
     )
     means = errors.mean(axis=1)
     best = int(np.argmin(means))
@@ -70,6 +73,8 @@ def search(
 
 
 def _combinations(grid: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    if not isinstance(grid, Mapping):
+        raise OptionError(f"The grid is {grid!r}; give choices by name, such as {{'n_factors': [2, 5]}}.")
     for name, choices in grid.items():
         if isinstance(choices, str) or not isinstance(choices, Sequence | np.ndarray) or not len(choices):
             raise OptionError(f"The grid holds {choices!r} for {name}; give a list of choices, such as [{choices!r}].")
@@ -77,13 +82,13 @@ def _combinations(grid: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]
         yield dict(zip(grid, values, strict=True))
 
 
-def _error(pair: Pair, model: Model | None, settings: dict[str, Any]) -> float:
+def _error(pair: Pair, settings: dict[str, Any]) -> float:
     """The held-out RMSE. The held-out part is not shown to the fit, whose early stopping might learn from it."""
     train, valid = pair
     refuse_start(settings.get("start"), valid)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnratedLabelWarning)
-        made = fit(train, model, **settings)
+        made = fit(train, **settings)
     return rmse(made.predict_positions(*made.ratings.positions(valid)), valid.values)
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "frame_columns",
     "is_long",
     "label_index",
+    "no_time",
     "seconds",
     "table_of_frame",
 ]
@@ -189,16 +190,37 @@ def _plain(value: Any) -> Label:
 
 def seconds(column: pd.Series[Any]) -> IntArray | None:
     """Timestamps in whole seconds since 1970, from numbers, dates or ISO texts; None where any is none of these."""
-    import pandas as pd
-
-    if column.dtype.kind not in "iufM":
-        column = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
+    column = _times(column)
     if column.isna().any():
         return None
     if column.dtype.kind == "M":
         column = column.dt.tz_convert(None) if getattr(column.dt, "tz", None) is not None else column
         return column.to_numpy(dtype="datetime64[s]").astype(np.int64)
     return column.to_numpy(dtype=np.int64)
+
+
+def no_time(column: pd.Series[Any], where: Where) -> RatingsError:
+    """The error for a column of timestamps of which `seconds` can make none: it names the first that is no time."""
+    row = int(np.flatnonzero(_times(column).isna().to_numpy())[0])
+    place = where(row).text if column.name is None else f"{where(row).text}, column {column.name!r},"
+    return RatingsError(
+        f"{place} holds {column.iloc[[row]].tolist()[0]!r} as a timestamp; those are seconds since 1970, dates or ISO"
+        " texts such as 2020-06-01T12:30. Correct it, or leave the timestamps out."
+    )
+
+
+def _times(column: pd.Series[Any]) -> pd.Series[Any]:
+    """A column of numbers as it is, of anything else as dates; missing where an entry is neither."""
+    import pandas as pd
+
+    column = column.infer_objects()
+    if column.dtype.kind in "uf":
+        return column.where(column < 2.0**63).where(column > -(2.0**63))
+    if column.dtype.kind in "iM":
+        return column
+    numbers = column.map(is_number) if column.dtype == object else pd.Series(False, column.index)
+    dates = pd.to_datetime(column.astype(object).mask(numbers), format="ISO8601", errors="coerce", utc=True)
+    return dates.where(~numbers, pd.to_datetime(column.where(numbers), unit="s", errors="coerce", utc=True))
 
 
 def crosstab_parts(df: pd.DataFrame) -> tuple[tuple[Label, ...], tuple[Label, ...], FloatArray, tuple[str, str]]:

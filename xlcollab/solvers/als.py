@@ -22,7 +22,7 @@ import numpy as np
 from xlcollab.errors import OptionError
 from xlcollab.model import Factors, Model, predict_pairs, principal, with_average_rows
 from xlcollab.progress import OnProgress, Progress
-from xlcollab.settings import whole_number
+from xlcollab.settings import true_or_false, whole_number
 from xlcollab.solvers.base import Ridge, Solution, Status
 from xlcollab.solvers.descents import Report
 from xlcollab.solvers.penalty_choice import choose_penalty
@@ -47,8 +47,8 @@ class AlsSolver:
     Parameters
     ----------
     penalty, bias_penalty
-        λ and λ_b, above 0. None takes `DEFAULT_PENALTIES`, λ times the standard deviation of the ratings: factors are
-        square roots of ratings and biases are ratings, so that other units give the same predictions. With
+        λ and, with biases, λ_b, above 0. None takes `DEFAULT_PENALTIES`, λ times the standard deviation of the ratings:
+        factors are square roots of ratings and biases are ratings, so that other units give the same predictions. With
         ``penalty="auto"`` λ is what predicts ratings best that are held out for that (`penalty_choice`).
     weighted
         Multiply each row's λ by the number of its ratings (w = 1).
@@ -81,6 +81,7 @@ class AlsSolver:
         if not (np.isfinite(self.tolerance) and self.tolerance >= 0):
             raise OptionError(f"tolerance is {self.tolerance!r}; it is 0 or more (1e-4 is usual).")
         whole_number("max_sweeps", self.max_sweeps, 1)
+        true_or_false("weighted", self.weighted)
 
     def ridge(self, ratings: Ratings) -> Ridge:
         """The penalties of every row."""
@@ -108,6 +109,8 @@ class AlsSolver:
         """Sweep until the cost hardly falls; ``valid`` is measured after each sweep, ``start`` is where to begin."""
         if model.y_range is not None:
             raise OptionError("Solver 'als' has no y_range: leave it out, or choose scipy or torch.")
+        if self.bias_penalty is not None and not model.biased:
+            raise OptionError("bias_penalty without biases would have no effect: leave it out, or pass biased=True.")
         if self.penalty == "auto":
             return self._solve_with_chosen_penalty(ratings, model, valid, seed, on_progress, start)
         first = first_factors(ratings, model, seed) if start is None else start
@@ -148,14 +151,14 @@ class AlsSolver:
         rows = np.count_nonzero(ratings.user_counts) * np.count_nonzero(ratings.item_counts)
         each = len(ratings) / rows**0.5 if self.weighted else 1.0  # ratings of a row: λ is for one of them
 
-        def fit_once(some: Ratings, penalty: float, bias_penalty: float, report: Report) -> Factors:
-            once = replace(self, penalty=penalty / each, bias_penalty=bias_penalty)
+        def fit_once(some: Ratings, penalty: float, _bias_penalty: float, report: Report) -> Factors:
+            once = replace(self, penalty=penalty / each)  # λ_b stays as it is
             return once.solve(some, model, seed=seed, on_progress=lambda _: report(0.0, 0.0)).factors
 
         bias = replace(self, penalty=None).ridge(ratings).bias
         chosen = choose_penalty(fit_once, ratings, model, bias_penalty=bias, seed=seed, on_progress=on_progress)
         chosen = replace(chosen, penalty=chosen.penalty / each)
-        final = replace(self, penalty=chosen.penalty, bias_penalty=chosen.bias_penalty)
+        final = replace(self, penalty=chosen.penalty)
         return chosen.solved(
             lambda report: final.solve(ratings, model, valid=valid, seed=seed, on_progress=report, start=start),
             on_progress,

@@ -124,7 +124,8 @@ class ScipySolver:
         chosen = choose_penalty(
             fit_once, ratings, model, bias_penalty=self.bias_penalty, seed=seed, on_progress=on_progress
         )
-        final = replace(self, penalty=chosen.penalty, bias_penalty=chosen.bias_penalty)
+        bias_penalty = chosen.bias_penalty if model.biased else None
+        final = replace(self, penalty=chosen.penalty, bias_penalty=bias_penalty)
         return chosen.solved(
             lambda report: final.solve(ratings, model, seed=seed, on_progress=report, start=start), on_progress
         )
@@ -148,6 +149,8 @@ class ScipySolver:
             raise OptionError("Method 'newton' has no penalty; choose 'trust-region' or 'auto'.")
         if self.bias_penalty and not self.penalty:
             raise OptionError("bias_penalty without penalty: free factors would take the biases' place. Pass both.")
+        if self.bias_penalty and not model.biased:
+            raise OptionError("bias_penalty without biases would have no effect: leave it out, or pass biased=True.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ With ``restarts=N`` the solver is another one: it minimises the sheet's RMSE fro
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,7 +20,7 @@ import torch
 from xlcollab.errors import FitError, OptionError
 from xlcollab.model import Model, canonical, with_average_rows
 from xlcollab.progress import OnProgress
-from xlcollab.settings import whole_number
+from xlcollab.settings import is_real, true_or_false, whole_number
 from xlcollab.solvers.base import NoFactors, Solution, Status
 from xlcollab.solvers.torch_callbacks import Callback, EarlyStopping, KeepBest, ReportProgress, StopWhenNotFinite
 from xlcollab.solvers.torch_data import as_batch, mean_start, unrated
@@ -54,8 +55,8 @@ class TorchSolver:
         Ratings a step. None: 64 as in fastai, more where there are many ratings, users or items
         (`default_batch_size`).
     weight_decay
-        Each step multiplies every embedding by 1 − lr · weight_decay. None: 0.1, more where the ratings are few
-        (`default_weight_decay`).
+        Each step multiplies every embedding by 1 − lr · weight_decay. None: 0.1, more where the ratings are few,
+        as far as the highest learning rate allows (`default_weight_decay`).
     device
         ``auto`` takes CUDA where there is one; ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     centred
@@ -98,10 +99,19 @@ class TorchSolver:
             value = getattr(self, option)
             if value is not None:
                 whole_number(option, value, 1)
-        if not (math.isfinite(self.lr) and self.lr > 0):
+        for option in ("centred", "keep_best", "mixed_precision"):
+            true_or_false(option, getattr(self, option))
+        if not (is_real(self.lr) and math.isfinite(self.lr) and self.lr > 0):
             raise OptionError(f"lr is {self.lr!r}; a learning rate is above 0 (0.005 is usual).")
-        if self.weight_decay is not None and not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
-            raise OptionError(f"weight_decay is {self.weight_decay!r}; it is 0 or more (0.1 is usual).")
+        decay = self.weight_decay
+        if decay is not None and not (is_real(decay) and math.isfinite(decay) and decay >= 0):
+            raise OptionError(f"weight_decay is {decay!r}; it is 0 or more (0.1 is usual).")
+        if self.schedule is not None and not callable(getattr(self.schedule, "at", None)):
+            raise OptionError(f"schedule is {self.schedule!r}; it is a Schedule, such as OneCycle(0.005).")
+        if self.network is not None and not isinstance(self.network, Network):
+            raise OptionError(f"network is {self.network!r}; it is a Network, such as Network(layers=(100, 50)).")
+        if not (isinstance(self.callbacks, Sequence) and all(isinstance(one, Callback) for one in self.callbacks)):
+            raise OptionError(f"callbacks is {self.callbacks!r}; it is a tuple of Callback objects.")
         if self.restarts is not None:
             self._check_restarts()
 
@@ -136,11 +146,11 @@ class TorchSolver:
             return solve_restarts(
                 ratings, model, restarts=self.restarts, device=device, seed=seed, on_progress=on_progress
             )
-        schedule = self.schedule or OneCycle(self.lr)
-        training, module = self._training(ratings, model, device, seed, schedule=schedule, valid=valid)
+        training, module = self._training(ratings, model, device, seed, schedule=self._schedule, valid=valid)
         training.run(self._epochs(training.steps_per_epoch), self._watchers(on_progress))
         if isinstance(training.stopped_by, StopWhenNotFinite):
-            raise FitError(f"The loss ran out of bounds in epoch {training.epoch}: lr={self.lr:g} is too high.")
+            rate = f"lr={self.lr:g}" if self.schedule is None else f"the rate of {self.schedule!r}"
+            raise FitError(f"The loss ran out of bounds in epoch {training.epoch}: {rate} is too high.")
         if isinstance(module, EmbeddingDotBias):
             found = module.factors()
             if not model.biased:  # where zeros would predict 0, not the mean
@@ -157,7 +167,7 @@ class TorchSolver:
             iterations=training.step,
             history=training.history,
             device=str(device),
-            penalised=self._decay(ratings) > 0,
+            penalised=training.optimizer.weight_decay > 0,
         )
 
     def lr_find(
@@ -202,6 +212,8 @@ class TorchSolver:
         """
         start, running = torch.Generator().manual_seed(seed), torch.Generator(device).manual_seed(seed)
         shape = len(ratings.users), len(ratings.items)
+        if not self.centred and (self.network is not None or not model.biased):
+            raise OptionError("centred is for dot products with biases, and would have no effect here: leave it out.")
         module: EmbeddingDotBias | EmbeddingNN
         if self.network is not None:
             if len(ratings) < 2 and self.network.batch_norm:
@@ -216,7 +228,7 @@ class TorchSolver:
             as_batch(ratings, device),
             as_batch(valid, device) if valid is not None and len(valid) else None,
             schedule=schedule,
-            batch_size=self.batch_size or default_batch_size(len(ratings), ratings.n_users + ratings.n_items),
+            batch_size=self._batch_size(ratings),
             weight_decay=self._decay(ratings),
             generator=running,
             mixed_precision=self.mixed_precision,
@@ -236,8 +248,22 @@ class TorchSolver:
     def _epochs(self, steps_per_epoch: int) -> int:
         return self.epochs or max(5, math.ceil(1000 / steps_per_epoch))
 
+    def _batch_size(self, ratings: Ratings) -> int:
+        return self.batch_size or default_batch_size(len(ratings), ratings.n_users + ratings.n_items)
+
+    @property
+    def _schedule(self) -> Schedule:
+        return self.schedule or OneCycle(self.lr)
+
     def _decay(self, ratings: Ratings) -> float:
-        return default_weight_decay(len(ratings), self.lr) if self.weight_decay is None else self.weight_decay
+        if self.weight_decay is not None:
+            return self.weight_decay
+        steps_per_epoch = math.ceil(len(ratings) / self._batch_size(ratings))
+        steps = self._epochs(steps_per_epoch) * steps_per_epoch
+        highest = max(self._schedule.at(step, steps)[0] for step in range(steps))
+        if not highest > 0:
+            raise OptionError(f"schedule is {self.schedule!r}, without a learning rate above 0 (0.005 is usual).")
+        return default_weight_decay(len(ratings), highest)
 
     def _message(self, training: Training) -> str:
         made = f"{training.epoch} of {training.epochs} epochs" if training.stopped_by else f"{training.epochs} epochs"
@@ -263,6 +289,6 @@ def default_weight_decay(n_ratings: int, lr: float) -> float:
 
     A ridge of λ on the sum of squared errors is one of λ / N on their mean, which is what a step of Adam sees. 0.1 is
     the usual value for tens of thousands of ratings; 206 ratings get 4.9. No step may take more than half of an
-    embedding, which is the limit for a handful of ratings.
+    embedding at the highest learning rate, ``lr``, which is the limit for a handful of ratings.
     """
     return max(0.1, min(1000 / n_ratings, 0.5 / lr))

@@ -3,6 +3,7 @@
 The variance of a rating not seen yet is that of b_u + b_i + p_u·q_i under the factorised posterior, plus the noise of
 that user and that item. The shape is not assumed: how far ratings lie from their predictions, in standard deviations,
 is taken from the left-out training ratings (`leave_one_out`), so that an 80% interval is one that holds 80% of those.
+Only beyond the 99% interval, where too few ratings lie, the tails go on as those of a normal distribution.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.special import ndtri
 
 from xlcollab.arrays import FloatArray, IndexArray
 from xlcollab.solvers.bayes.fold_in import Gaussians, Row, Rows, fold_in
@@ -71,8 +73,12 @@ class BayesUncertainty:
         return np.sqrt(variance + users.noise[user_idx] * items.noise[item_idx])
 
     def quantile(self, probability: float) -> float:
-        """How many standard deviations above its prediction a rating lies at most, with that probability."""
-        return float(np.interp(probability, PROBABILITIES, self.quantiles))
+        """How many standard deviations above its prediction a rating lies at most, with that probability.
+
+        Beyond the kept probabilities a standard deviation more for each that a normal variable would lie further out.
+        """
+        kept = np.clip(probability, PROBABILITIES[0], PROBABILITIES[-1])
+        return float(np.interp(kept, PROBABILITIES, self.quantiles) + (ndtri(probability) - ndtri(kept)))
 
     def fold_in_user(self, item_idx: IndexArray, values: FloatArray) -> Row:
         """A new user, from ratings ``values`` (N,) of the items ``item_idx`` (N,), each at most once."""
