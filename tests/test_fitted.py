@@ -133,10 +133,14 @@ class TestInterval:
         assert beyond - 1.2815516 * sd < 5 < beyond
         assert sure.predict_interval(user, item) == pytest.approx((beyond - 1.2815516 * sd, 5.0))
 
-    @pytest.mark.parametrize("level", [0, 1, 80])
+    @pytest.mark.parametrize("level", [0, 1, 80, "0.8"])
     def test_refuses_what_is_no_probability(self, made, level):
         with pytest.raises(OptionError, match="level is"):
             made.predict_interval(293, 49, level=level)
+
+    def test_refuses_a_clip_that_is_neither_true_nor_false(self, made):
+        with pytest.raises(OptionError, match="clip is 'no'; it is True or False"):
+            made.predict(293, 49, clip="no")
 
 
 class TestRecommend:

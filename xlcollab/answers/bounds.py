@@ -8,6 +8,7 @@ import numpy as np
 
 from xlcollab.arrays import FloatArray
 from xlcollab.errors import OptionError
+from xlcollab.settings import is_real, true_or_false
 from xlcollab.solvers.base import Uncertainty
 
 __all__ = ["Bounds"]
@@ -23,15 +24,16 @@ class Bounds:
 
     def clipped(self, values: FloatArray, clip: bool | None = None) -> FloatArray:
         """The values within the scale, or as they are; ``clip`` None means as the fit was told."""
-        return np.clip(values, *self.scale) if (self.clip if clip is None else clip) else values
+        clip = self.clip if clip is None else true_or_false("clip", clip)
+        return np.clip(values, *self.scale) if clip else values
 
     def reach(self, level: float) -> tuple[float, float]:
         """How many standard deviations from its prediction an interval of ``level`` begins and ends, or NaN.
 
         Raises `OptionError` for a level that is no probability.
         """
-        if not 0 < level < 1:
-            raise OptionError(f"level is {level:g}; it is a probability between 0 and 1, such as 0.8.")
+        if not (is_real(level) and 0 < level < 1):
+            raise OptionError(f"level is {level!r}; it is a probability between 0 and 1, such as 0.8.")
         if self.uncertainty is None:
             return float("nan"), float("nan")
         return self.uncertainty.quantile((1 - level) / 2), self.uncertainty.quantile((1 + level) / 2)
