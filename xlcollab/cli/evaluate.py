@@ -16,7 +16,7 @@ from xlcollab.cli.options import (
     pick,
     read,
     reading_flags,
-    refuse_model_flags,
+    refuse_idle_flags,
     solver_settings,
 )
 from xlcollab.cli.output import echo_json, echo_table, named_errors, progress_bar
@@ -100,7 +100,7 @@ def evaluate(
     reading = pick(flags)
     held_out = None if test is None else read(test, reading)
     if is_saved_fit(train):
-        refuse_model_flags(train)
+        refuse_idle_flags(train)
         _show([_of_saved_fit(train, held_out, count, relevant)], as_json=as_json)
         return
     ratings = read(train, reading)

@@ -22,7 +22,7 @@ __all__ = [
     "pick",
     "read",
     "reading_flags",
-    "refuse_model_flags",
+    "refuse_idle_flags",
     "same_file",
     "solver_settings",
     "spare_inputs",
@@ -149,7 +149,7 @@ def spare_inputs(target: Path | None, instead: str = "") -> None:
             raise click.UsageError(f"{target} is the input itself. Choose another name{way_out}.")
 
 
-def refuse_model_flags(saved: Path, *, reading_too: bool = False) -> None:
+def refuse_idle_flags(saved: Path, *, reading_too: bool = False) -> None:
     """Raise `click.UsageError` where a flag was typed that says how to fit, as ``saved`` is a fit already.
 
     ``reading_too``: or how to read ratings, where none are read.

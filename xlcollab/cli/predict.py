@@ -18,7 +18,7 @@ from xlcollab.cli.options import (
     pick,
     read,
     reading_flags,
-    refuse_model_flags,
+    refuse_idle_flags,
     solver_settings,
     spare_inputs,
     writing_flags,
@@ -26,6 +26,8 @@ from xlcollab.cli.options import (
 from xlcollab.cli.output import echo_json, echo_table, named_errors, progress_bar
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from xlcollab.fitting import Fit
 
 __all__ = ["predict", "recommend"]
@@ -54,7 +56,7 @@ def _fit_of(source: Path, solver: str, seed: int, quiet: bool, flags: dict[str, 
 
     reading = pick(flags)
     if is_saved_fit(source):
-        refuse_model_flags(source, reading_too=True)
+        refuse_idle_flags(source, reading_too=True)
         user_names, item_names = (
             None if path is None else read_names(path) for path in (reading["user_names"], reading["item_names"])
         )
@@ -136,13 +138,7 @@ def predict(
         return
     _echo([name for name in _LABELS if name in table], rows)
     if because is not None:
-        lines = [
-            [str(item), f"{rating:g}", f"{share:+.2f}", *name]
-            for item, *name, rating, share in because.itertuples(index=False)
-        ]
-        click.echo()
-        named = ["name"] if "name" in because else []
-        echo_table(["because", "rated", "moves it by", *named], lines, numeric=(1, 2))
+        _echo_because(because)
 
 
 def _predicted(fit: Fit, users: list[Any], items: list[Any]) -> dict[str, list[Any]]:
@@ -174,6 +170,17 @@ def _echo(labels: list[str], rows: list[dict[str, Any]]) -> None:
         header.append("name")
         lines = [[*line, row["name"]] for line, row in zip(lines, rows, strict=True)]
     echo_table(header, lines, numeric=(len(labels),))
+
+
+def _echo_because(because: pd.DataFrame) -> None:
+    """The ratings that move a prediction most, under it."""
+    lines = [
+        [str(item), f"{rating:g}", f"{share:+.2f}", *name]
+        for item, *name, rating, share in because.itertuples(index=False)
+    ]
+    click.echo()
+    named = ["name"] if "name" in because else []
+    echo_table(["because", "rated", "moves it by", *named], lines, numeric=(1, 2))
 
 
 @click.command(short_help="The best items that users have not rated.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -33,7 +33,7 @@ __all__ = [
     "table_of_frame",
 ]
 
-FEWEST_PAIRS = 20
+_FEWEST_PAIRS: Final = 20
 
 
 class FrameColumns(NamedTuple):
@@ -111,7 +111,7 @@ def _are_pairs_and_ratings(df: pd.DataFrame) -> bool:
     if not all(whole):
         return all(text or number for text, number in zip(texts, whole, strict=True))
     beyond = min(column.max() for column in labels) > ratings.max()
-    return len(df) >= FEWEST_PAIRS and bool(beyond) and not df.iloc[:, :2].duplicated().any()
+    return len(df) >= _FEWEST_PAIRS and bool(beyond) and not df.iloc[:, :2].duplicated().any()
 
 
 def columns_of(df: pd.DataFrame, **given: object) -> FrameColumns:

@@ -117,11 +117,9 @@ def _by_position(grid: Grid, top: int, start: int, left: int, width: int) -> Ite
     """
     header = [grid.value(top, left + at) for at in range(width)] if top < start else []
     columns = roles(header)
+    wanted = ("user", "item", "rating") if "rating" in columns else ("user", "item", "rating", "timestamp")
     unnamed = [at for at in range(width) if at not in columns.values()]
-    missing = [role for role in ("user", "item", "rating", "timestamp") if role not in columns]
-    if "rating" in columns and "timestamp" in missing:
-        missing.remove("timestamp")
-    columns |= dict(zip(missing, unnamed, strict=False))
+    columns |= dict(zip([role for role in wanted if role not in columns], unnamed, strict=False))
     if not columns.keys() >= {"user", "item", "rating"}:
         return
     placed = [left + columns[role] for role in ("user", "item", "rating")]

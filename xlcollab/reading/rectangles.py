@@ -34,6 +34,7 @@ _LEAST_SURE: Final = 3  # lines each way of a table that is told of though it ca
 _MOST_MARKERS: Final = 3  # different texts in it, or more where many numbers are
 _SEVERAL_LABELS: Final = re.compile(LABELS.pattern.replace(b"+", b"{2,}"))
 _EXTREMES: Final = frozenset(("min", "max", "minimum", "maximum", "lowest", "highest", "mode", "std", "stdev", "sd"))
+_PANDAS_MARGINS: Final = "All"  # of pivot_table(margins=True), on both sides; on one it is a name like others
 _ADDRESS: Final = re.compile(r"(?:.+!)?\$[A-Z]{1,3}\$\d+(?::\$[A-Z]{1,3}\$\d+)?")
 
 
@@ -169,12 +170,9 @@ def _about_cells(grid: Grid, top: int, left: int, bottom: int) -> bool:
     )
 
 
-PANDAS_MARGINS = "All"  # of pivot_table(margins=True), which has them on both sides; alone it is a name like others
-
-
 def _crosstab(grid: Grid, top: int, left: int, bottom: int, right: int, lenient: bool) -> CrosstabLayout | None:
     last_row, last_col = bottom, right
-    if grid.value(bottom, left) == grid.value(top, right) == PANDAS_MARGINS:
+    if grid.value(bottom, left) == grid.value(top, right) == _PANDAS_MARGINS:
         last_row, last_col = bottom - 1, right - 1
     while last_row > top and is_total_word(grid.value(last_row, left)):
         last_row -= 1
